@@ -1,0 +1,1 @@
+"""The administrators' side: opens, searches and answers tickets on their own machine."""

@@ -1,0 +1,1 @@
+"""Keeps, recovers and renews the keys that open support tickets."""
