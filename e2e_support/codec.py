@@ -1,0 +1,312 @@
+"""The only door to MessagePack: canonical bytes out, bounded and canonical bytes in (protocol 2.2).
+
+A message class states its wire form in its annotations; encoding and decoding follow from them, so the
+dataclass, the validator and the table in the documents cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, fields, is_dataclass
+from enum import IntEnum
+from typing import Annotated, Any, ClassVar, Protocol, Self, cast, get_args, get_origin, get_type_hints
+
+import msgpack
+
+from e2e_support.errors import PeerError, UsageError
+from e2e_support.limits import ARRAY_MAX, DEPTH_MAX, INT_MAX
+
+Value = int | bytes | str | tuple["Value", ...]
+
+
+def encode(value: Value) -> bytes:
+    """Return the canonical bytes of a value.
+
+    Args:
+        value: integers in [0, 2**53), bytes, NFC text and tuples of them, at most six levels deep.
+
+    Raises:
+        UsageError: ``malformed`` when the value has no canonical form.
+    """
+    problem = _problem(value, 1)
+    if problem:
+        raise UsageError("malformed", f"cannot encode: {problem}")
+    return _pack(value)
+
+
+def decode(data: bytes, *, limit: int) -> Value:
+    """Return the value of canonical bytes.
+
+    Args:
+        data: what came over the wire.
+        limit: largest accepted size in bytes.
+
+    Raises:
+        PeerError: ``malformed`` for anything that is not exactly the canonical form of a legal value.
+    """
+    if len(data) > limit:
+        raise _malformed(f"{len(data)} bytes, at most {limit} allowed")
+    try:
+        value = cast(
+            "Value",
+            msgpack.unpackb(
+                data,
+                raw=False,
+                use_list=False,  # tuples: an empty one costs nothing, which bounds the expansion
+                max_array_len=ARRAY_MAX,
+                max_map_len=0,
+                max_ext_len=0,
+            ),
+        )
+    except (ValueError, RecursionError, OverflowError, TypeError, msgpack.UnpackException):
+        raise _malformed("not in the strict MessagePack profile") from None
+    problem = _problem(value, 1)
+    if problem:
+        raise _malformed(problem)
+    if _pack(value) != data:
+        raise _malformed("not in canonical form")
+    return value
+
+
+def _pack(value: Value) -> bytes:
+    return msgpack.packb(value, use_bin_type=True)
+
+
+def _problem(value: object, depth: int) -> str:
+    """Say why a value is outside the profile, or return the empty string."""
+    kind = type(value)
+    if kind is int:
+        return "" if 0 <= cast("int", value) <= INT_MAX else "integer out of range"
+    if kind is bytes:
+        return ""
+    if kind is str:
+        return _text_problem(cast("str", value))
+    if kind is tuple:
+        if depth > DEPTH_MAX:
+            return "nested too deeply"
+        items = cast("tuple[object, ...]", value)
+        if len(items) > ARRAY_MAX:
+            return "array too long"
+        return next((problem for item in items if (problem := _problem(item, depth + 1))), "")
+    return f"type {kind.__name__} is not allowed"
+
+
+def _text_problem(text: str) -> str:
+    if text.isascii():
+        return ""
+    if not unicodedata.is_normalized("NFC", text):
+        return "text is not NFC"
+    return "text holds a lone surrogate" if any("\ud800" <= c <= "\udfff" for c in text) else ""
+
+
+def _malformed(why: str) -> PeerError:
+    return PeerError("malformed", f"malformed data: {why}", hint="The sender is broken, too new or hostile.")
+
+
+# --- shapes: what one field of a message may hold -------------------------------------------------------
+
+
+class Shape(Protocol):
+    """One field's wire form: turns a checked wire value into a field value and back."""
+
+    def load(self, value: Value) -> Any: ...
+    def dump(self, value: Any) -> Value: ...
+    def describe(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Uint:
+    """An integer in [low, high]."""
+
+    high: int = INT_MAX
+    low: int = 0
+
+    def load(self, value: Value) -> int:
+        if type(value) is not int or not self.low <= value <= self.high:
+            raise _malformed("integer expected or out of range")
+        return value
+
+    def dump(self, value: int) -> Value:
+        return self.load(int(value))
+
+    def describe(self) -> str:
+        return "uint" if (self.low, self.high) == (0, INT_MAX) else f"uint {self.low}..{self.high}"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A member of an integer enum; an unknown number means that this program is too old."""
+
+    enum: type[IntEnum]
+
+    def load(self, value: Value) -> IntEnum:
+        if type(value) is not int:
+            raise _malformed("integer expected")
+        try:
+            return self.enum(value)
+        except ValueError:
+            raise PeerError(
+                "update_needed",
+                f"unknown {self.enum.__name__.lower()} {value}",
+                hint="Update this program: the other side speaks a newer version.",
+            ) from None
+
+    def dump(self, value: IntEnum) -> Value:
+        return int(value)
+
+    def describe(self) -> str:
+        return self.enum.__name__
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """A byte string of one of the given sizes, or of at most ``most`` bytes."""
+
+    sizes: tuple[int, ...] = ()
+    most: int = 0
+
+    def load(self, value: Value) -> bytes:
+        if type(value) is not bytes:
+            raise _malformed("byte string expected")
+        if (len(value) not in self.sizes) if self.sizes else (len(value) > self.most):
+            raise _malformed("byte string of a wrong size")
+        return value
+
+    def dump(self, value: bytes) -> Value:
+        return self.load(value)
+
+    def describe(self) -> str:
+        return "bin " + (" or ".join(map(str, self.sizes)) if self.sizes else f"≤ {self.most}")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """NFC text of at most ``most`` code points."""
+
+    most: int
+
+    def load(self, value: Value) -> str:
+        if type(value) is not str or len(value) > self.most:
+            raise _malformed("text expected or too long")
+        return value
+
+    def dump(self, value: str) -> Value:
+        return self.load(unicodedata.normalize("NFC", value))
+
+    def describe(self) -> str:
+        return f"text ≤ {self.most}"
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """An array of at most ``most`` items of one shape; a message class stands for itself."""
+
+    item: Any
+    most: int
+
+    def _shape(self) -> Shape:
+        return _as_shape(self.item)
+
+    def load(self, value: Value) -> tuple[Any, ...]:
+        if type(value) is not tuple or len(value) > self.most:
+            raise _malformed("array expected or too long")
+        load = self._shape().load
+        return tuple(load(item) for item in value)
+
+    def dump(self, value: tuple[Any, ...]) -> Value:
+        if len(value) > self.most:
+            raise _malformed("array too long")
+        dump = self._shape().dump
+        return tuple(dump(item) for item in value)
+
+    def describe(self) -> str:
+        return f"[{self._shape().describe()}] ≤ {self.most}"
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """Another message, in place."""
+
+    message: type[Message]
+
+    def load(self, value: Value) -> Message:
+        return self.message.load(value)
+
+    def dump(self, value: Message) -> Value:
+        return value.dump()
+
+    def describe(self) -> str:
+        return self.message.__name__
+
+
+def _as_shape(item: Any) -> Shape:
+    return (
+        Nested(item) if is_dataclass(item) and isinstance(item, type) and issubclass(item, Message) else item
+    )
+
+
+class Message:
+    """Base of the wire's frozen dataclasses: a positional array, one element per field, in order.
+
+    Class attributes:
+        LIMIT: largest encoded size in bytes.
+    """
+
+    __slots__ = ()
+    LIMIT: ClassVar[int] = 0
+
+    @classmethod
+    def load(cls, value: Value) -> Self:
+        """Return the message that a decoded array holds.
+
+        Raises:
+            PeerError: ``malformed`` or ``update_needed``.
+        """
+        shapes = message_shapes(cls)
+        if type(value) is not tuple or len(value) != len(shapes):
+            raise _malformed(f"{cls.__name__} has {len(shapes)} fields")
+        return cls(*(shape.load(item) for (_, shape), item in zip(shapes, value, strict=True)))
+
+    def dump(self) -> Value:
+        """Return the array that stands for this message."""
+        return tuple(shape.dump(getattr(self, name)) for name, shape in message_shapes(type(self)))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Return the message in canonical bytes.
+
+        Raises:
+            PeerError: ``malformed`` or ``update_needed``; no other error leaves.
+        """
+        return cls.load(decode(data, limit=cls.LIMIT))
+
+    def to_bytes(self) -> bytes:
+        """Return the canonical bytes.
+
+        Raises:
+            UsageError: ``malformed`` when a field is outside its bounds.
+        """
+        try:
+            data = encode(self.dump())
+        except PeerError as error:
+            raise UsageError(error.code, f"{type(self).__name__}: {error.message}") from None
+        if len(data) > self.LIMIT:
+            raise UsageError("malformed", f"{type(self).__name__} is larger than {self.LIMIT} bytes")
+        return data
+
+
+_SHAPES: dict[type[Message], tuple[tuple[str, Shape], ...]] = {}  # filled once per class
+
+
+def message_shapes(cls: type[Message]) -> tuple[tuple[str, Shape], ...]:
+    """Return the (field name, shape) pairs that a message class declares in its annotations."""
+    if cls not in _SHAPES:
+        hints = get_type_hints(cls, include_extras=True)
+        _SHAPES[cls] = tuple((f.name, _shape_of(hints[f.name])) for f in fields(cast("Any", cls)))
+    return _SHAPES[cls]
+
+
+def _shape_of(hint: Any) -> Shape:
+    if get_origin(hint) is Annotated:
+        return _as_shape(get_args(hint)[1])
+    return _as_shape(hint)
