@@ -31,8 +31,8 @@ RUNNING = sys.version_info[:2]
 STAMP = VENV / ".bootstrap"
 UNFINISHED = "unfinished"
 
-LOCKED = ["--quiet", "--require-hashes", "--only-binary=:all:"]
-EDITABLE = ["--quiet", "--no-deps", "--no-build-isolation", *(f"--editable={room}" for room in ROOMS)]
+LOCKED = ["--require-hashes", "--only-binary=:all:"]
+EDITABLE = ["--no-deps", "--no-build-isolation", *(f"--editable={room}" for room in ROOMS)]
 
 
 @dataclass(frozen=True)
@@ -49,16 +49,18 @@ class Installer:
 def main() -> None:
     """Bring .venv up to date, or say what is missing."""
     require_python()
-    with Path(__file__).open() as one_at_a_time:
+    with Path(__file__).open() as one_at_a_time, tempfile.TemporaryDirectory(prefix="bootstrap-") as folder:
         fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+        os.set_inheritable(one_at_a_time.fileno(), True)  # an installer that outlives us still counts
         wanted = fingerprint()
         if stamp() == wanted and usable():
             return
         try:
-            with tempfile.TemporaryDirectory(prefix="bootstrap-") as folder:
-                install(installer(Path(folder)), wanted)
+            install(installer(Path(folder)), wanted)
         except subprocess.CalledProcessError as error:
             stop(f"this failed: {' '.join(error.cmd)}")
+        except KeyboardInterrupt:
+            stop("interrupted; the next run starts over")
 
 
 def require_python() -> None:
@@ -66,11 +68,18 @@ def require_python() -> None:
     if RUNNING >= OLDEST:
         return
     version = ".".join(map(str, OLDEST))
-    if not shutil.which("uv"):
+    uv = find_uv()
+    if not uv:
         stop(f"Python {version} or newer is needed; where it has another name: make PYTHON=python{version}")
-    find = ["uv", "python", "find", "--system", "--no-project", f">={version}"]
+    find = [uv, "python", "find", "--system", "--no-project", f">={version}"]
     python = subprocess.run(find, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     os.execv(python, [python, __file__])
+
+
+def find_uv() -> str | None:
+    """Return the machine's uv; the one inside .venv would remove itself."""
+    path = shutil.which("uv")
+    return path if path and Path(path).parent != VENV / "bin" else None
 
 
 def fingerprint() -> str:
@@ -108,27 +117,28 @@ def install(tool: Installer, wanted: str) -> None:
 
 def installer(folder: Path) -> Installer:
     """Choose the best tool that this machine has; what it borrows lasts as long as the folder."""
-    if shutil.which("uv"):
-        return uv()
+    uv = find_uv()
+    if uv:
+        return with_uv(uv)
     if find_spec("ensurepip"):
-        return pip("pip", ["-m", "pip"], [], needs="pip")
-    return pip("a borrowed pip", [str(borrowed_pip(folder))], ["--without-pip"])
+        return with_pip("pip", ["-m", "pip"], [], needs="pip")
+    return with_pip("a borrowed pip", [str(borrowed_pip(folder))], ["--without-pip"])
 
 
-def uv() -> Installer:
+def with_uv(uv: str) -> Installer:
     """Return the commands of uv, which also removes what the lock does not name."""
     into = f"--python={PYTHON}"
     return Installer(
         name="uv",
-        make=["uv", "venv", "--quiet", "--clear", f"--python={sys.executable}", str(VENV)],
-        add_lock=["uv", "pip", "sync", into, *LOCKED, str(LOCK)],
-        add_rooms=["uv", "pip", "install", into, *EDITABLE],
+        make=[uv, "venv", "--quiet", "--clear", f"--python={sys.executable}", str(VENV)],
+        add_lock=[uv, "pip", "sync", "--quiet", into, *LOCKED, str(LOCK)],
+        add_rooms=[uv, "pip", "install", "--quiet", into, *EDITABLE],
     )
 
 
-def pip(name: str, start: list[str], options: list[str], needs: str = "sys") -> Installer:
+def with_pip(name: str, start: list[str], options: list[str], needs: str = "sys") -> Installer:
     """Return the commands of a pip that .venv's Python starts with these arguments."""
-    command = [PYTHON, *start, "install", "--disable-pip-version-check"]
+    command = [PYTHON, *start, "install", "-qq", "--disable-pip-version-check"]
     return Installer(
         name=name,
         make=[sys.executable, "-m", "venv", "--clear", *options, str(VENV)],
@@ -157,7 +167,7 @@ def run(title: str, command: list[str], folder: Path = ROOT) -> None:
     """Say what is being done and run a command that must succeed."""
     say(title)
     environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
-    subprocess.run(command, check=True, cwd=folder, env=environment)
+    subprocess.run(command, check=True, cwd=folder, env=environment, close_fds=False)
 
 
 def say(text: str) -> None:
