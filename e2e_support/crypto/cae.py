@@ -8,7 +8,6 @@ Commitment", USENIX Security 2022, section 5. The random salt makes each encrypt
 
 from __future__ import annotations
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from e2e_support.crypto.hash import derive_salted, same
@@ -17,6 +16,7 @@ from e2e_support.crypto.suite import (
     CAE_OVERHEAD,
     COMMITMENT,
     KEY_SIZE,
+    OPEN_ERRORS,
     SALT,
     ZERO_NONCE,
     Phase,
@@ -73,7 +73,7 @@ def try_decrypt(key: Secret, tag: Tag, context: bytes, box: bytes) -> bytes | Ph
         return Phase.COMMITMENT
     try:
         return ChaCha20Poly1305(single).decrypt(ZERO_NONCE, ciphertext, None)
-    except InvalidTag:
+    except OPEN_ERRORS:
         return Phase.TAG
 
 

@@ -6,12 +6,11 @@ signature or the commitment of the thing that it opens.
 
 from __future__ import annotations
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hpke
 
 from e2e_support.crypto.kem import KemPrivate, KemPublic
 from e2e_support.crypto.secret import SECRET_ACCESS, Secret
-from e2e_support.crypto.suite import SEAL_OVERHEAD, Phase, cannot_open
+from e2e_support.crypto.suite import OPEN_ERRORS, SEAL_OVERHEAD, Phase, cannot_open
 from e2e_support.tags import Tag
 
 _SUITE = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305)
@@ -57,5 +56,5 @@ def try_unseal(private: KemPrivate, tag: Tag, context: bytes, box: bytes) -> Sec
     key = hpke.MLKEM768X25519PrivateKey(*private.halves(SECRET_ACCESS))
     try:
         return Secret(_SUITE.decrypt(box, key, info=tag.prefix() + context))
-    except (InvalidTag, ValueError):
+    except OPEN_ERRORS:
         return Phase.TAG

@@ -10,12 +10,11 @@ other bytes gives both away. A file that changed gets a new file key and a new b
 
 from __future__ import annotations
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from e2e_support.crypto.hash import Buffer, derive_salted, digest, same, u64
 from e2e_support.crypto.secret import SECRET_ACCESS, Secret
-from e2e_support.crypto.suite import COMMITMENT, KEY_SIZE, NONCE, SALT, TAG, Phase, cannot_open
+from e2e_support.crypto.suite import COMMITMENT, KEY_SIZE, NONCE, OPEN_ERRORS, SALT, TAG, Phase, cannot_open
 from e2e_support.errors import UsageError
 from e2e_support.ids import ID_SIZE, BlobId, Hash, MailboxId
 from e2e_support.limits import CHUNK_SIZE
@@ -135,7 +134,7 @@ class StreamKey:
             return Phase.LENGTH
         try:
             return self._aead.decrypt(_nonce(index, last=last), sealed, None)
-        except InvalidTag:
+        except OPEN_ERRORS:
             return Phase.TAG
 
     def open_chunk_into(self, index: int, sealed: Buffer, into: WritableBuffer, *, last: bool) -> None:
@@ -157,7 +156,7 @@ class StreamKey:
             raise UsageError("malformed", "the buffer does not have the plaintext's size")
         try:
             self._aead.decrypt_into(_nonce(index, last=last), sealed, None, into)
-        except InvalidTag:
+        except OPEN_ERRORS:
             into[:] = bytes(len(into))
             raise cannot_open() from None
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from cryptography.exceptions import InvalidTag
+
 from e2e_support.errors import PeerError
 
 VERSION = 1
@@ -39,6 +41,9 @@ KEM_CIPHERTEXT = MLKEM_CIPHERTEXT + X25519_SIZE  # 1120
 # what encryption adds
 SEAL_OVERHEAD = KEM_CIPHERTEXT + TAG  # 1136
 CAE_OVERHEAD = SALT + COMMITMENT + TAG  # 80
+
+
+OPEN_ERRORS = (InvalidTag, ValueError, OverflowError)  # what the library may say when a box does not open
 
 
 class Phase(Enum):
