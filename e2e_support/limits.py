@@ -29,6 +29,7 @@ PIECE_SIZE = PIECE_CHUNKS * CHUNK_SEALED  # one upload request
 FILE_MAX = 2 * 1024 * MIB  # 2 GiB, keeps the list of missing pieces under ARRAY_MAX
 BLOB_MAX = 2200 * MIB  # FILE_MAX with padding, tags and leaf list
 ATTACHMENTS_MAX = 32
+FILE_PAD_MIN = 4 * KIB  # Padmé keeps small sizes almost exact; below this all files look alike
 FILE_NAME_MAX = 200  # code points
 
 # requests

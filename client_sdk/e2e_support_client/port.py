@@ -1,0 +1,122 @@
+"""What a client asks of a relay, as bytes and wire messages; HTTP, simulators and hostile relays implement it.
+
+Every method raises ``TransportError`` when the relay cannot be reached or asks to wait, ``PeerError`` when it
+answers something malformed, and ``Refused`` when it says no with a code of protocol section 11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from e2e_support.crypto.sign import SigningKey
+from e2e_support.errors import UsageError
+from e2e_support.ids import BlobId, MailboxId, TeamId
+from e2e_support.wire import (
+    AdmissionTerms,
+    Append,
+    BlobState,
+    Create,
+    EpochPackage,
+    FeedPage,
+    Found,
+    Head,
+    LinksPage,
+    Page,
+    RelayInfo,
+    Ring,
+)
+
+
+class Refused(UsageError):
+    """The relay's clear "no".
+
+    Args:
+        status: HTTP status of the answer.
+        head: the mailbox's head, with ``head_moved`` only.
+    """
+
+    def __init__(self, code: str, message: str, *, hint: str = "", status: int = 0, head: Head | None = None) -> None:
+        super().__init__(code, message, hint=hint)
+        self.status = status
+        self.head = head
+
+
+class RelayPort(Protocol):
+    """One relay. ``capability`` signs the request, or opens the session that carries it (protocol section 8)."""
+
+    async def info(self) -> RelayInfo:
+        """Return what the relay says of itself."""
+        ...
+
+    async def found(self, found: Found) -> None:
+        """Found a team with a one-time code."""
+        ...
+
+    async def links(self, team_id: TeamId, start: int) -> LinksPage:
+        """Return roster links from a sequence number on."""
+        ...
+
+    async def package(self, team_id: TeamId, epoch: int) -> EpochPackage:
+        """Return an epoch's boxes and ring."""
+        ...
+
+    async def admission(self, team_id: TeamId) -> AdmissionTerms:
+        """Return what creating a mailbox costs now."""
+        ...
+
+    async def create(self, mailbox: MailboxId, create: Create, creation: SigningKey) -> bool:
+        """Create a mailbox; tell whether it is new. Idempotent."""
+        ...
+
+    async def append(self, mailbox: MailboxId, append: Append, capability: SigningKey) -> bytes:
+        """Append an entry and return its receipt's bytes. Idempotent.
+
+        Raises:
+            Refused: ``head_moved`` with the new head, and others.
+        """
+        ...
+
+    async def read(self, mailbox: MailboxId, start: int, capability: SigningKey) -> Page:
+        """Return the head and the entries from a sequence number on."""
+        ...
+
+    async def feed(self, team_id: TeamId, after: int, capability: SigningKey) -> FeedPage:
+        """Return the steps of the team's feed after a cursor."""
+        ...
+
+    async def wait_mailbox(self, mailbox: MailboxId, after: int, capability: SigningKey, *, wait: int) -> Ring:
+        """Return as soon as the mailbox has more than ``after`` entries, or after ``wait`` seconds (long-poll)."""
+        ...
+
+    async def wait_team(self, team_id: TeamId, after: int, capability: SigningKey, *, wait: int) -> Ring:
+        """Return as soon as the feed's cursor is beyond ``after``, or after ``wait`` seconds (long-poll)."""
+        ...
+
+    def team_bell(self, team_id: TeamId, after: int, capability: SigningKey) -> AsyncIterator[Ring]:
+        """Yield rings from the team's event stream; reconnects are the caller's business."""
+        ...
+
+    async def declare_blob(self, mailbox: MailboxId, blob: BlobId, size: int, capability: SigningKey) -> None:
+        """Announce a blob of ``size`` bytes. Idempotent."""
+        ...
+
+    async def blob_state(self, mailbox: MailboxId, blob: BlobId, capability: SigningKey) -> BlobState:
+        """Return which pieces of a blob are missing."""
+        ...
+
+    async def put_piece(
+        self, mailbox: MailboxId, blob: BlobId, index: int, piece: bytes, capability: SigningKey
+    ) -> None:
+        """Store one piece of a blob. Idempotent for the same bytes."""
+        ...
+
+    async def read_blob(
+        self, mailbox: MailboxId, blob: BlobId, start: int, end: int, capability: SigningKey
+    ) -> bytes:
+        """Return the bytes [start, end) of a complete blob."""
+        ...
+
+    async def close(self) -> None:
+        """Give back connections."""
+        ...

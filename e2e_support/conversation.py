@@ -1,0 +1,419 @@
+"""One log of a ticket: bytes in, opened entries out; drafts in, sealed entries out (protocol sections 5.2-5.5).
+
+User clients and consoles drive the same object. It checks the chain, the receipts, the key boxes, the
+signatures and the roster; what an entry means for the ticket is decided in ``ticket.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, ClassVar, Protocol
+
+from e2e_support.codec import Bin, Choice, Message, Text, Uint, encode
+from e2e_support.content import BODIES, Attachment, Author, Inner, OpenBody, SignedInner
+from e2e_support.crypto import cae
+from e2e_support.crypto.hash import digest, u64
+from e2e_support.crypto.pad import pad, unpad
+from e2e_support.crypto.secret import SECRET_ACCESS, Random, Secret
+from e2e_support.crypto.sign import SigningKey, require_signature
+from e2e_support.crypto.suite import SUITE, VERSION
+from e2e_support.errors import PeerError, TrustError
+from e2e_support.ids import DeviceId, Hash, MailboxId, MessageId, RelayKeyId, TeamId
+from e2e_support.limits import ID_TEXT_MAX, INNER_MAX, KIB, RECEIPT_MAX
+from e2e_support.mailbox import Chain, check_entry, verify_receipt
+from e2e_support.tags import Tag
+from e2e_support.ticket_keys import KeyPort, seal_boxes
+from e2e_support.vocab import AuthorRole, Direction, Kind, Recipient, Verdict
+from e2e_support.wire import B32, Box, DeviceRecord, Entry, EpochRecord, Head, Stored
+
+
+class Team(Protocol):
+    """What a conversation asks of the roster; ``TrustedRoster`` answers it."""
+
+    @property
+    def team_id(self) -> TeamId: ...
+    @property
+    def head(self) -> Head: ...
+    @property
+    def epoch(self) -> EpochRecord: ...
+    @property
+    def relay_keys(self) -> Mapping[RelayKeyId, bytes]: ...
+    def has_head(self, head: Head) -> bool:
+        """Tell whether a head is one that this roster went through."""
+        ...
+
+    def device_at(self, device_id: DeviceId, head: Head) -> DeviceRecord | None:
+        """Return the device if it was active at that head."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One entry as this reader could open and check it.
+
+    Attributes:
+        seq: its place in the log.
+        hash: its chained hash.
+        verdict: what the checks of this module say; rules of the ticket come on top.
+        reason: why the verdict is not OK; empty otherwise.
+        receipt: the relay's receipt at hand.
+        received: the time in that receipt, seconds since 1970.
+        quoted: the time that this entry quotes for its predecessor; 0 where it quotes none that holds.
+        gen: generation of the ticket key.
+        epoch: team epoch of its boxes, or of the last boxes before it.
+        key: the ticket key, where this entry begins a generation that this reader can open.
+        inner: its signed part; ``None`` where it did not open or is forged.
+        body: the decoded body of its kind; ``None`` likewise.
+        device: the roster device that signed it; ``None`` for the user and for what cannot be attributed.
+    """
+
+    seq: int
+    hash: Hash
+    verdict: Verdict
+    reason: str
+    receipt: bytes
+    received: int
+    quoted: int = 0
+    gen: int = 0
+    epoch: int = 0
+    key: Secret | None = None
+    inner: Inner | None = None
+    body: Message | None = None
+    device: DeviceRecord | None = None
+
+    def record(self) -> Record:
+        """Return what an encrypted local store keeps, so that nothing has to be opened twice."""
+        key = self.key.reveal(SECRET_ACCESS) if self.key else b""
+        inner = self.inner.to_bytes() if self.inner else b""
+        return Record(
+            self.hash, self.verdict, self.reason, self.receipt, self.received, self.quoted, self.gen, self.epoch,
+            key, inner,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Record(Message):
+    """An opened entry at rest. It holds keys and plaintext: only for a store that is itself encrypted."""
+
+    LIMIT: ClassVar[int] = INNER_MAX + 8 * KIB
+    hash: Annotated[Hash, B32]
+    verdict: Annotated[Verdict, Choice(Verdict)]
+    reason: Annotated[str, Text(ID_TEXT_MAX)]
+    receipt: Annotated[bytes, Bin(most=RECEIPT_MAX)]
+    received: Annotated[int, Uint()]
+    quoted: Annotated[int, Uint()]
+    gen: Annotated[int, Uint()]
+    epoch: Annotated[int, Uint()]
+    key: Annotated[bytes, Bin((0, 32))]
+    inner: Annotated[bytes, Bin(most=INNER_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorKey:
+    """Who seals: how the author is named inside the entry, and the key that signs."""
+
+    author: Author
+    key: SigningKey
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a person wants to say, before it is sealed."""
+
+    kind: Kind
+    body: Message
+    message_id: MessageId
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """An entry ready to be appended: its place, its bytes, its hash once it stands there."""
+
+    seq: int
+    prev_hash: Hash
+    entry: bytes
+    hash: Hash
+
+
+@dataclass(slots=True)
+class Conversation:
+    """One log (shared or staff) as one reader follows it.
+
+    Args:
+        mailbox: the log's mailbox.
+        team: the roster; replace it with a newer one as it grows.
+        keys: opens this reader's key boxes.
+        staff: whether it is a staff log.
+        author_key: the user's author key where it is known beforehand (the user's own client); otherwise it is
+            taken from the first entry.
+
+    Attributes:
+        chain: how far the log was followed.
+        gen: newest generation of the ticket key in the log; -1 before the first entry.
+        epoch: team epoch of the newest boxes.
+        reply_key: the user's X-Wing public key, once the first entry told it.
+        equivocations: pairs of receipts for one entry that differ: proof against the relay.
+    """
+
+    mailbox: MailboxId
+    team: Team
+    keys: KeyPort
+    staff: bool = False
+    author_key: bytes | None = None
+    chain: Chain = field(init=False)
+    gen: int = field(init=False, default=-1)
+    epoch: int = field(init=False, default=0)
+    reply_key: bytes | None = field(init=False, default=None)
+    equivocations: list[tuple[bytes, bytes]] = field(init=False, default_factory=lambda: [])
+    _key: Secret | None = field(init=False, default=None)
+    _cited: int = field(init=False, default=0)
+    _receipt: bytes = field(init=False, default=b"")
+    _received: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        """Begin before the first entry."""
+        self.chain = Chain.start(self.mailbox)
+
+    # --- reading -----------------------------------------------------------------------------------------
+
+    def receive(self, item: Stored, *, accept_strange: bool = False) -> Opened:
+        """Open the entry that follows what was followed so far.
+
+        Args:
+            item: the stored entry with its receipt, after ``chain.check_page``.
+            accept_strange: call an entry that cites a roster head beyond this roster unverifiable instead of
+                asking for a newer roster.
+
+        Raises:
+            PeerError: ``bad_receipt`` or ``bad_signature`` for a false receipt, ``update_needed`` when this program
+                is too old for the ticket; the entry is not followed.
+            TrustError: ``roster_behind`` when the entry cites a newer roster: fetch links, set ``team``, try again,
+                and accept strange ones if it still is.
+        """
+        chain = self.chain.advance(item.entry)
+        receipt = verify_receipt(
+            item.receipt,
+            self.team.relay_keys,
+            mailbox=self.mailbox,
+            seq=self.chain.length,
+            entry_hash=chain.hash,
+        )
+        time, gen, epoch = receipt.leaf.time, self.gen, self.epoch
+        seen = Opened(self.chain.length, chain.hash, Verdict.OK, "", item.receipt, time, 0, gen, epoch)
+        opened = self._open(item.entry, seen, accept_strange=accept_strange)
+        self._follow(opened)
+        return opened
+
+    def resume(self, records: Iterable[Record]) -> list[Opened]:
+        """Follow entries that this reader opened before and kept; nothing is checked again.
+
+        Args:
+            records: from the first entry on, in order.
+        """
+        return [self._resume_one(record) for record in records]
+
+    def _resume_one(self, record: Record) -> Opened:
+        opened = Opened(
+            self.chain.length, record.hash, record.verdict, record.reason, record.receipt, record.received,
+            record.quoted, record.gen, record.epoch, Secret(record.key) if record.key else None,
+        )  # fmt: skip
+        if record.inner:
+            inner = Inner.from_bytes(record.inner)
+            opened = replace(opened, inner=inner, body=_body_of(inner), device=self._device_of(inner))
+        self._follow(opened)
+        return opened
+
+    def _open(self, data: bytes, seen: Opened, *, accept_strange: bool) -> Opened:
+        """Give a verdict on an entry whose place and receipt hold."""
+        try:
+            entry = check_entry(data)
+            seen = self._place(entry, seen)
+            return self._judge(entry, seen, accept_strange=accept_strange)
+        except PeerError as error:
+            if error.code == "update_needed":
+                raise
+            verdict = Verdict.UNVERIFIABLE if error.code == "no_key" else Verdict.FORGED
+            return replace(seen, verdict=verdict, reason=error.code)
+
+    def _place(self, entry: Entry, seen: Opened) -> Opened:
+        """Note generation and epoch; a box that nobody can open still uses up its generation (§5.2)."""
+        if entry.boxes and entry.gen == self.gen + 1:
+            return replace(seen, gen=entry.gen, epoch=max(self.epoch, entry.boxes[0].epoch))
+        return seen
+
+    def _judge(self, entry: Entry, seen: Opened, *, accept_strange: bool) -> Opened:
+        """Open an entry and check its author, in the order of §5.5."""
+        self._check_order(entry)
+        key, context, signed = self._unlock(entry, seen.seq)
+        inner = Inner.from_bytes(signed.inner)
+        seen = replace(seen, key=key if entry.boxes else None)
+        strange = self._is_strange(inner.roster_head, accept_strange=accept_strange)
+        if strange and inner.author.role is AuthorRole.DEVICE:
+            return replace(seen, verdict=Verdict.UNVERIFIABLE, reason="unknown_roster_head")
+        device = self._device_of(inner)
+        self._check_direction(entry.direction, inner.author.role)
+        public = self._author_public(inner.author, device)
+        require_signature(public, signed.signature, Tag.ENTRY_SIGN, context, signed.inner)
+        seen = replace(seen, inner=inner, body=_body_of(inner), device=device)
+        if strange:
+            return replace(seen, verdict=Verdict.UNVERIFIABLE, reason="unknown_roster_head")
+        return self._check_quotes(seen, inner, rekey=seen.seq > 0 and bool(entry.boxes))
+
+    def _check_order(self, entry: Entry) -> None:
+        """Boxes and generations follow each other as §5.2 says."""
+        wanted = (Recipient.TEAM,) if self.staff else (Recipient.TEAM, Recipient.USER)
+        if entry.boxes:
+            recipients = tuple(box.recipient for box in entry.boxes)
+            good = recipients == wanted and entry.gen == self.gen + 1 and entry.boxes[0].epoch >= self.epoch
+        else:
+            good = self.gen >= 0 and entry.gen == self.gen
+        if not good:
+            raise PeerError("bad_order", "boxes or generation do not follow")
+
+    def _unlock(self, entry: Entry, seq: int) -> tuple[Secret, bytes, SignedInner]:
+        """Return ticket key, context and signed content; a swapped box fails at the commitment (attacks 46, 78)."""
+        key = self.keys.open_key(self.mailbox, entry) if entry.boxes else self._key
+        if key is None:
+            raise PeerError("no_key", "the key of this generation could not be opened")
+        context = self._context(seq, entry.gen, entry.direction, entry.boxes)
+        padded = cae.decrypt(key, Tag.ENTRY, context, entry.ciphertext)
+        return key, context, SignedInner.from_bytes(unpad(padded))
+
+    def _is_strange(self, cited: Head, *, accept_strange: bool) -> bool:
+        if self.team.has_head(cited):
+            return False
+        if not accept_strange and cited.length > self.team.head.length:
+            raise TrustError("roster_behind", "an entry cites a newer roster", hint="Fetch the roster first.")
+        return True
+
+    def _device_of(self, inner: Inner) -> DeviceRecord | None:
+        if inner.author.role is AuthorRole.USER:
+            return None
+        return self.team.device_at(DeviceId(inner.author.key), inner.roster_head)
+
+    def _check_direction(self, direction: Direction, role: AuthorRole) -> None:
+        """An entry cannot be reflected to the other side (attack 6)."""
+        if direction is not (Direction.TEAM_ONLY if self.staff else _direction_of(role)):
+            raise PeerError("bad_direction", "the direction does not fit the author")
+
+    def _author_public(self, author: Author, device: DeviceRecord | None) -> bytes:
+        """Return the key under which an entry must be signed; no field makes a "support" message (P5, attack 41)."""
+        if author.role is AuthorRole.DEVICE and device is not None:
+            return device.sign_key
+        first = self.chain.length == 0 and self.author_key is None
+        if author.role is AuthorRole.USER and not self.staff and (first or author.key == self.author_key):
+            return author.key
+        raise PeerError("bad_author", "the author is not a participant of this ticket")
+
+    def _check_quotes(self, seen: Opened, inner: Inner, *, rekey: bool) -> Opened:
+        """Check what an entry says of the log before it; a false quote has no effect on the ticket (§5.3, §5.7)."""
+        if inner.previous_key and not rekey:
+            return replace(seen, verdict=Verdict.NONCONFORMING, reason="stray_key")
+        if inner.roster_head.length < self._cited:
+            return replace(seen, verdict=Verdict.NONCONFORMING, reason="older_roster")
+        try:
+            return replace(seen, quoted=self._quoted_time(inner.receipt))
+        except PeerError:
+            return replace(seen, verdict=Verdict.NONCONFORMING, reason="bad_quote")
+
+    def _quoted_time(self, receipt: bytes) -> int:
+        if receipt == self._receipt:
+            return self._received
+        quoted = verify_receipt(
+            receipt,
+            self.team.relay_keys,
+            mailbox=self.mailbox,
+            seq=self.chain.length - 1,
+            entry_hash=self.chain.hash,
+        )
+        if quoted.leaf.time != self._received:
+            self.equivocations.append((self._receipt, receipt))
+        return quoted.leaf.time
+
+    def _follow(self, opened: Opened) -> None:
+        self.chain = replace(self.chain, length=opened.seq + 1, hash=opened.hash)
+        if opened.key is not None or opened.gen != self.gen:
+            self._key = opened.key
+        self.gen, self.epoch = opened.gen, opened.epoch
+        self._receipt, self._received = opened.receipt, opened.received
+        if opened.inner is None:
+            return
+        self._cited = max(self._cited, opened.inner.roster_head.length)
+        if isinstance(opened.body, OpenBody) and opened.seq == 0:
+            self.author_key, self.reply_key = opened.inner.author.key, opened.body.reply_key
+
+    # --- writing -----------------------------------------------------------------------------------------
+
+    def seal(
+        self, draft: Draft, signer: AuthorKey, *, now: int, random: Random, first_key: Secret | None = None
+    ) -> Sealed:
+        """Seal a draft as the log's next entry, with fresh boxes where the team's epoch has moved on (§5.2).
+
+        The conversation does not change: hand the stored entry with its receipt to ``receive``.
+
+        Args:
+            draft: what to say.
+            signer: who says it.
+            now: author time, seconds since 1970.
+            random: source of keys and salts.
+            first_key: ticket key of generation 0, for the first entry of a shared log.
+
+        Raises:
+            UsageError: ``malformed`` when the draft is over a protocol bound.
+            PeerError: ``bad_key`` when the user's reply key is unusable.
+        """
+        seq, boxed = self.chain.length, self._key is None or self.team.epoch.epoch > self.epoch
+        key = (first_key if seq == 0 else None) or (Secret.random(random) if boxed else self._key)
+        assert key is not None  # noqa: S101 - boxed covers the case without a key
+        gen = self.gen + 1 if boxed else self.gen
+        boxes = self._boxes(key, gen, draft) if boxed else ()
+        direction = Direction.TEAM_ONLY if self.staff else _direction_of(signer.author.role)
+        context = self._context(seq, gen, direction, boxes)
+        previous = self._key.reveal(SECRET_ACCESS) if boxed and self._key else b""
+        inner = Inner(
+            VERSION, draft.kind, draft.message_id, signer.author, self.team.head, self._receipt, now, previous,
+            draft.body.to_bytes(), draft.attachments,
+        ).to_bytes()  # fmt: skip
+        signed = SignedInner(inner, signer.key.sign(Tag.ENTRY_SIGN, context, inner)).to_bytes()
+        ciphertext = cae.encrypt(key, Tag.ENTRY, context, pad(signed), random)
+        entry = Entry(VERSION, SUITE, gen, direction, boxes, ciphertext).to_bytes()
+        return Sealed(seq, self.chain.hash, entry, self.chain.advance(entry).hash)
+
+    def _boxes(self, key: Secret, gen: int, draft: Draft) -> tuple[Box, ...]:
+        reply_key = draft.body.reply_key if isinstance(draft.body, OpenBody) else self.reply_key
+        return seal_boxes(
+            key,
+            team_id=self.team.team_id,
+            mailbox=self.mailbox,
+            gen=gen,
+            epoch=self.team.epoch,
+            reply_key=None if self.staff else reply_key,
+        )
+
+    def _context(self, seq: int, gen: int, direction: Direction, boxes: tuple[Box, ...]) -> bytes:
+        """Return C of §5.3: the place that an entry's ciphertext and signature are bound to."""
+        boxes_hash = digest(Tag.BOXES, encode(tuple(box.dump() for box in boxes)))
+        numbers = u64(VERSION) + u64(SUITE)
+        place = self.team.team_id + self.mailbox + u64(seq) + self.chain.hash
+        return digest(Tag.CONTEXT, numbers, place, u64(gen), u64(direction), boxes_hash)
+
+
+def _direction_of(role: AuthorRole) -> Direction:
+    return Direction.USER_TO_TEAM if role is AuthorRole.USER else Direction.TEAM_TO_USER
+
+
+def _body_of(inner: Inner) -> Message:
+    """Return the decoded body of an entry's kind.
+
+    Raises:
+        PeerError: ``update_needed`` for a kind that this program does not know, ``malformed``.
+    """
+    if inner.version != VERSION or inner.kind not in BODIES:
+        raise PeerError(
+            "update_needed",
+            f"an entry of kind {int(inner.kind)} needs a newer program",
+            hint="Update this program.",
+        )
+    return BODIES[inner.kind].from_bytes(inner.body)

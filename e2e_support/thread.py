@@ -1,0 +1,120 @@
+"""A ticket's shared log as people read it: each entry with its final verdict, and the state they add up to.
+
+The state is a pure function of the log, the receipt times that entries quote, and the policy at the roster
+head that each entry cites (protocol 5.5, 5.7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from e2e_support.content import Inner
+from e2e_support.conversation import Opened
+from e2e_support.errors import UsageError
+from e2e_support.policy import Policy
+from e2e_support.ticket import Fact, TicketState, judge, refusal
+from e2e_support.vocab import Verdict
+from e2e_support.wire import Head
+
+
+class Policies(Protocol):
+    """What a thread asks of the roster."""
+
+    def policy_at(self, head: Head) -> Policy:
+        """Return the policy that was in force at a head."""
+        ...
+
+
+@dataclass(slots=True)
+class Thread:
+    """The entries of a shared log and the ticket's state; feed it what a ``Conversation`` opened, in order.
+
+    Attributes:
+        entries: every entry with its final verdict, whatever it is; nothing is dropped.
+        state: the ticket; ``None`` while no opening stands.
+    """
+
+    policies: Policies
+    entries: list[Opened] = field(default_factory=list[Opened])
+    state: TicketState | None = None
+    _settled: TicketState | None = None
+    _last: Opened | None = None
+    _seen: set[tuple[bytes, bytes]] = field(default_factory=set[tuple[bytes, bytes]])
+
+    def take(self, opened: Opened) -> Opened:
+        """Add the next entry and return it with its final verdict.
+
+        The entry before gets the receipt time that this one quotes, and is judged anew by it.
+        """
+        if self._last is not None:
+            self._settle(self._last, opened.quoted or self._last.received)
+        self._last = opened
+        judged, self.state = self._judge(opened)
+        self.entries.append(judged)
+        return judged
+
+    def check(self, fact: Fact, policy: Policy) -> None:
+        """Do nothing if an entry may be written now.
+
+        Args:
+            fact: what is to be written, with the time at which it would be received.
+            policy: the newest policy.
+
+        Raises:
+            UsageError: the rule that stands against it.
+        """
+        _, reason = judge(self.state, fact, policy)
+        if reason:
+            raise refusal(reason)
+
+    def require_state(self) -> TicketState:
+        """Return the state of a ticket that has a valid opening.
+
+        Raises:
+            UsageError: ``not_a_ticket``.
+        """
+        if self.state is None:
+            raise UsageError(
+                "not_a_ticket",
+                "this mailbox holds no valid ticket",
+                hint="It stays in quarantine; tell its author.",
+            )
+        return self.state
+
+    def _settle(self, last: Opened, time: int) -> None:
+        if last.received != time:
+            self.entries[-1], self.state = self._judge(replace(last, received=time))
+        self._settled = self.state
+        if last.inner:
+            self._seen.add(_identity(last.inner))
+
+    def _judge(self, opened: Opened) -> tuple[Opened, TicketState | None]:
+        if opened.verdict is not Verdict.OK or opened.inner is None:
+            return opened, self._settled
+        if _identity(opened.inner) in self._seen:
+            return replace(opened, verdict=Verdict.NONCONFORMING, reason="same_message"), self._settled
+        policy = self.policies.policy_at(opened.inner.roster_head)
+        state, reason = judge(self._settled, fact_of(opened), policy)
+        return (replace(opened, verdict=Verdict.NONCONFORMING, reason=reason) if reason else opened), state
+
+
+def fact_of(opened: Opened) -> Fact:
+    """Return what an opened entry says, without its bytes and keys."""
+    inner, device = opened.inner, opened.device
+    assert inner is not None and opened.body is not None  # noqa: S101, PT018 - only opened entries are judged
+    role, device_id = (device.role, bytes(device.device_id)) if device else (None, b"")
+    return Fact(
+        opened.seq,
+        inner.kind,
+        inner.author.role,
+        opened.body,
+        opened.received,
+        role,
+        device_id,
+        inner.attachments,
+    )
+
+
+def _identity(inner: Inner) -> tuple[bytes, bytes]:
+    return inner.author.key, inner.message_id
