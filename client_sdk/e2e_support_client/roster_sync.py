@@ -1,0 +1,79 @@
+"""Keeps one team's roster: fetches links, verifies them against the pinned link, moves forward only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from e2e_support.errors import TrustError
+from e2e_support.roster import TrustedRoster
+from e2e_support.support_link import SupportLink
+from e2e_support_client.port import RelayPort
+
+
+class RosterSync:
+    """The verified roster of the team that a support link pins.
+
+    Args:
+        relay: where links come from; never trusted.
+        pin: the support link.
+        links: links that this client verified before and kept, from the genesis on.
+
+    Attributes:
+        links: all verified links; keep them, so that the relay can never go back behind them.
+    """
+
+    def __init__(self, relay: RelayPort, pin: SupportLink, links: Sequence[bytes] = ()) -> None:
+        self._relay = relay
+        self._pin = pin
+        self.links: list[bytes] = []
+        self._roster: TrustedRoster | None = None
+        self._take(links)
+
+    @property
+    def roster(self) -> TrustedRoster:
+        """The newest verified roster.
+
+        Raises:
+            TrustError: ``no_roster`` before the first ``refresh``.
+        """
+        if self._roster is None:
+            raise TrustError("no_roster", "the team is not known yet", hint="Connect to the relay once.")
+        return self._roster
+
+    @property
+    def known(self) -> bool:
+        """Whether a roster was verified already."""
+        return self._roster is not None
+
+    async def refresh(self) -> int:
+        """Fetch and verify new links; return how many there were (§4.4).
+
+        Raises:
+            TrustError: the relay serves another team, an older roster or a link that does not verify.
+            PeerError: a link is malformed or from a newer version.
+            TransportError: the relay cannot be reached.
+        """
+        before = len(self.links)
+        while True:
+            page = await self._relay.links(self._pin.team_id, len(self.links))
+            if page.length < len(self.links):
+                raise TrustError(
+                    "roster_rollback",
+                    "the relay served an older list of administrators than before",
+                    hint="Nothing was sent. Compare a fresh support link with the administrators.",
+                )
+            self._take(page.links)
+            if not page.links or len(self.links) >= page.length:
+                break
+        if self._roster is not None:
+            self._pin.require_head(self._roster)
+        return len(self.links) - before
+
+    def _take(self, links: Sequence[bytes]) -> None:
+        new = list(links)
+        if new and self._roster is None:
+            self._roster = TrustedRoster.begin(new[0], team_id=self._pin.team_id)
+            self.links.append(new.pop(0))
+        if new:
+            self._roster = self.roster.update(new)
+            self.links.extend(new)
