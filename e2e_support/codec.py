@@ -7,7 +7,7 @@ dataclass, the validator and the table in the documents cannot drift apart.
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Annotated, Any, ClassVar, Protocol, Self, cast, get_args, get_origin, get_type_hints
 
@@ -107,7 +107,11 @@ def _malformed(why: str) -> PeerError:
 
 
 class Shape(Protocol):
-    """One field's wire form: turns a checked wire value into a field value and back."""
+    """One field's wire form.
+
+    ``load`` turns a checked wire value into the field's value, ``dump`` turns it back and refuses what is out of
+    bounds, ``describe`` says the form in the words of the specification.
+    """
 
     def load(self, value: Value) -> Any: ...
     def dump(self, value: Any) -> Value: ...

@@ -32,13 +32,25 @@ class Team(Protocol):
     """What a conversation asks of the roster; ``TrustedRoster`` answers it."""
 
     @property
-    def team_id(self) -> TeamId: ...
+    def team_id(self) -> TeamId:
+        """The pinned id."""
+        ...
+
     @property
-    def head(self) -> Head: ...
+    def head(self) -> Head:
+        """How far it goes."""
+        ...
+
     @property
-    def epoch(self) -> EpochRecord: ...
+    def epoch(self) -> EpochRecord:
+        """The newest epoch."""
+        ...
+
     @property
-    def relay_keys(self) -> Mapping[RelayKeyId, bytes]: ...
+    def relay_keys(self) -> Mapping[RelayKeyId, bytes]:
+        """Receipt keys by id."""
+        ...
+
     def has_head(self, head: Head) -> bool:
         """Tell whether a head is one that this roster went through."""
         ...
@@ -166,7 +178,7 @@ class Conversation:
     gen: int = field(init=False, default=-1)
     epoch: int = field(init=False, default=0)
     reply_key: bytes | None = field(init=False, default=None)
-    equivocations: list[tuple[bytes, bytes]] = field(init=False, default_factory=lambda: [])
+    equivocations: list[tuple[bytes, bytes]] = field(init=False, default_factory=list[tuple[bytes, bytes]])
     _key: Secret | None = field(init=False, default=None)
     _cited: int = field(init=False, default=0)
     _receipt: bytes = field(init=False, default=b"")
