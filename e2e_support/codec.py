@@ -243,10 +243,10 @@ class Nested:
         return self.message.__name__
 
 
-def _as_shape(item: Any) -> Shape:
-    return (
-        Nested(item) if is_dataclass(item) and isinstance(item, type) and issubclass(item, Message) else item
-    )
+def _as_shape(item: object) -> Shape:
+    if isinstance(item, type) and issubclass(item, Message):
+        return Nested(item)
+    return cast("Shape", item)
 
 
 class Message:

@@ -57,8 +57,7 @@ class Channel:
             chain = self.conversation.chain
             page = await self._relay.read(chain.mailbox, chain.length, self._capability())
             chain.check_page(page)
-            for item in page.items:
-                new.append(await self._receive(item))
+            new.extend([await self._receive(item) for item in page.items])
             if not page.items or self.conversation.chain.length >= page.head.length:
                 return new
 
