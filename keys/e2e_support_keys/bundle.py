@@ -7,12 +7,15 @@ from enum import IntEnum
 from typing import Annotated, ClassVar
 
 from e2e_support.codec import Bin, Choice, Message, Text, Value
-from e2e_support.crypto.secret import SECRET_ACCESS, Random, Secret
+from e2e_support.crypto.kem import KemPrivate
+from e2e_support.crypto.secret import SECRET_ACCESS, Random, Secret, draw
+from e2e_support.crypto.sign import SigningKey
 from e2e_support.crypto.suite import KEY_SIZE
 from e2e_support.errors import PeerError, UsageError
-from e2e_support.ids import DeviceId, MemberId
+from e2e_support.ids import ID_SIZE, DeviceId, MemberId
 from e2e_support.limits import KIB, NAME_MAX
-from e2e_support.wire import B16
+from e2e_support.vocab import Role
+from e2e_support.wire import B16, DeviceRecord
 
 SUPPORT_LINK_MAX = 512  # code points: a host name of 253 and 102 of base64url
 
@@ -67,6 +70,51 @@ class DeviceBundle(Message):
     store_key: Annotated[Secret, SecretKey()]
     link: Annotated[str, Text(SUPPORT_LINK_MAX)]
     name: Annotated[str, Text(NAME_MAX)]
+
+    @classmethod
+    def fresh(
+        cls, name: str, random: Random, *, member_id: MemberId | None = None, link: str = ""
+    ) -> DeviceBundle:
+        """Return the keys of a new device, made on that device and never copied from another.
+
+        Args:
+            name: how colleagues see the device.
+            random: source of id and keys.
+            member_id: whose further device it is; ``None`` for a person's first.
+            link: the team's support link, where it is known already.
+
+        Raises:
+            UsageError: ``bad_random``.
+        """
+        device_id = DeviceId(draw(random, ID_SIZE))
+        sign_seed, kem_seed, store_key = (Secret.random(random) for _ in range(3))
+        return cls(device_id, member_id or MemberId(device_id), sign_seed, kem_seed, store_key, link, name)
+
+    def signer(self) -> tuple[DeviceId, SigningKey]:
+        """Return this device as a signer of roster links and entries."""
+        return self.device_id, SigningKey(self.sign_seed)
+
+    def kem(self) -> KemPrivate:
+        """Return the key pair that opens this device's epoch boxes."""
+        return KemPrivate(self.kem_seed)
+
+    def record(self, role: Role, languages: tuple[str, ...] = ()) -> DeviceRecord:
+        """Return what the roster says of this device.
+
+        Args:
+            role: what it may sign.
+            languages: tags of the languages that its owner answers in.
+        """
+        _, sign_key = self.signer()
+        return DeviceRecord(
+            device_id=self.device_id,
+            member_id=self.member_id,
+            role=role,
+            sign_key=sign_key.public,
+            kem_key=self.kem().public,
+            label=self.name,
+            languages=languages,
+        )
 
 
 KeyBundle = UserBundle | DeviceBundle
