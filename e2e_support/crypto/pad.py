@@ -70,7 +70,7 @@ def unpad(padded: bytes) -> bytes:
         PeerError: ``malformed`` when size, length field or fill is another.
     """
     end = LENGTH_FIELD + int.from_bytes(padded[:LENGTH_FIELD], "big")
-    if len(padded) < BUCKET_MIN or len(padded) != _allowed_size(end):
+    if len(padded) != _allowed_size(end):
         raise _malformed("the size does not fit the length")
     if padded.count(0, end) != len(padded) - end:
         raise _malformed("the fill is not zero")
