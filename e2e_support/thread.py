@@ -15,14 +15,13 @@ from e2e_support.errors import UsageError
 from e2e_support.policy import Policy
 from e2e_support.ticket import Fact, TicketState, judge, refusal
 from e2e_support.vocab import Verdict
-from e2e_support.wire import Head
 
 
 class Policies(Protocol):
     """What a thread asks of the roster."""
 
-    def policy_at(self, head: Head) -> Policy:
-        """Return the policy that was in force at a head."""
+    def policy_at(self, seq: int) -> Policy:
+        """Return the policy that held once the link of that sequence number stood."""
         ...
 
 
@@ -94,7 +93,7 @@ class Thread:
             return opened, self._settled
         if _identity(opened.inner) in self._seen:
             return replace(opened, verdict=Verdict.NONCONFORMING, reason="same_message"), self._settled
-        policy = self.policies.policy_at(opened.inner.roster_head)
+        policy = self.policies.policy_at(opened.inner.roster_head.length - 1)
         state, reason = judge(self._settled, fact_of(opened), policy)
         return (replace(opened, verdict=Verdict.NONCONFORMING, reason=reason) if reason else opened), state
 

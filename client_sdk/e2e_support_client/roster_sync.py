@@ -53,21 +53,21 @@ class RosterSync:
             PeerError: a link is malformed or from a newer version.
             TransportError: the relay cannot be reached.
         """
-        before = len(self.links)
+        new: list[bytes] = []  # a page may end inside a batch, so pages are judged together
         while True:
-            page = await self._relay.links(self._pin.team_id, len(self.links))
-            if page.length < len(self.links):
+            page = await self._relay.links(self._pin.team_id, len(self.links) + len(new))
+            if page.length < len(self.links) + len(new):
                 raise TrustError(
                     "roster_rollback",
                     "the relay served an older list of administrators than before",
                     hint="Nothing was sent. Compare a fresh support link with the administrators.",
                 )
-            self._take(page.links)
-            if not page.links or len(self.links) >= page.length:
+            new += page.links
+            if not page.links or len(self.links) + len(new) >= page.length:
                 break
-        if self._roster is not None:
-            self._pin.require_head(self._roster)
-        return len(self.links) - before
+        self._take(new)
+        self.roster.require_head(self._pin.head)
+        return len(new)
 
     def _take(self, links: Sequence[bytes]) -> None:
         new = list(links)
