@@ -23,6 +23,7 @@ from e2e_support_client.roster_sync import RosterSync
 ATTEMPTS_MAX = 8  # heads that may move under one send before the caller is told to try later
 KeepSealed = Callable[[Sealed], Awaitable[None]]
 Check = Callable[[], None]
+OnPulled = Callable[[Opened], None]
 
 
 class Channel:
@@ -36,15 +37,23 @@ class Channel:
     """
 
     def __init__(
-        self, relay: RelayPort, team: RosterSync, conversation: Conversation, capability: Callable[[], SigningKey]
+        self,
+        relay: RelayPort,
+        team: RosterSync,
+        conversation: Conversation,
+        capability: Callable[[], SigningKey],
     ) -> None:
         self._relay = relay
         self._team = team
         self.conversation = conversation
         self._capability = capability
 
-    async def pull(self) -> list[Opened]:
+    async def pull(self, on_pulled: OnPulled = lambda _: None) -> list[Opened]:
         """Return the entries that are new since the last pull or push.
+
+        Args:
+            on_pulled: told every entry as soon as it is followed, so that those before a bad place are not lost;
+                may raise to stop.
 
         Raises:
             PeerError: ``rollback``, ``fork``, ``bad_receipt``, ``update_needed`` …; nothing after the bad place is
@@ -57,7 +66,10 @@ class Channel:
             chain = self.conversation.chain
             page = await self._relay.read(chain.mailbox, chain.length, self._capability())
             chain.check_page(page)
-            new.extend([await self._receive(item) for item in page.items])
+            for item in page.items:
+                opened = await self._receive(item)
+                new.append(opened)
+                on_pulled(opened)
             if not page.items or self.conversation.chain.length >= page.head.length:
                 return new
 
@@ -69,7 +81,7 @@ class Channel:
         blobs: Sequence[BlobId] = (),
         keep: KeepSealed,
         check: Check = lambda: None,
-        on_pulled: Callable[[Opened], None] = lambda _: None,
+        on_pulled: OnPulled = lambda _: None,
         first_key: Secret | None = None,
     ) -> Opened:
         """Seal a draft as the next entry and store it; rebase over what came in between.
@@ -96,7 +108,9 @@ class Channel:
             found = await self.settle(sealed, draft, signer.author, blobs=blobs, on_pulled=on_pulled)
             if found:
                 return found
-        raise TransportError("crowded", "others write faster than this", hint="It is kept; try again in a minute.")
+        raise TransportError(
+            "crowded", "others write faster than this", hint="It is kept; try again in a minute."
+        )
 
     async def settle(
         self,
@@ -105,7 +119,7 @@ class Channel:
         author: Author,
         *,
         blobs: Sequence[BlobId] = (),
-        on_pulled: Callable[[Opened], None] = lambda _: None,
+        on_pulled: OnPulled = lambda _: None,
     ) -> Opened | None:
         """Store sealed bytes, whether or not an earlier attempt got through.
 
@@ -123,7 +137,7 @@ class Channel:
         return await self._receive(Stored(sealed.entry, receipt))
 
     async def _after_refusal(
-        self, refused: Refused, draft: Draft, author: Author, on_pulled: Callable[[Opened], None]
+        self, refused: Refused, draft: Draft, author: Author, on_pulled: OnPulled
     ) -> Opened | None:
         if refused.code == "head_moved":
             return await self._pull_own(draft, author, on_pulled)
@@ -132,11 +146,10 @@ class Channel:
             return None
         raise refused
 
-    async def _pull_own(self, draft: Draft, author: Author, on_pulled: Callable[[Opened], None]) -> Opened | None:
+    async def _pull_own(self, draft: Draft, author: Author, on_pulled: OnPulled) -> Opened | None:
         """Pull and return this very message, if it stands in the log already (attack 87)."""
         own = None
-        for opened in await self.pull():
-            on_pulled(opened)
+        for opened in await self.pull(on_pulled):
             if opened.inner and (opened.inner.message_id, opened.inner.author) == (draft.message_id, author):
                 own = own or opened
         return own
