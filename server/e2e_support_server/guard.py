@@ -1,0 +1,173 @@
+"""Who asks: signatures and sessions, checked in an order that tells a stranger nothing (protocol section 8)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from e2e_support.crypto.hash import same
+from e2e_support.errors import PeerError
+from e2e_support.ids import MailboxId, TeamId
+from e2e_support.mailbox import mailbox_id as id_of_key
+from e2e_support.request import SignedRequest, check_time, content_digest, unb64, verify_request
+from e2e_support.wire import Session
+from e2e_support_server.clock import Clock
+from e2e_support_server.config import Limits
+from e2e_support_server.fairness import Rate
+from e2e_support_server.refusal import Refusal, not_found
+from e2e_support_server.rules import Mailbox, Writer
+from e2e_support_server.service.mailboxes import Mailboxes
+from e2e_support_server.service.teams import Teams
+from e2e_support_server.tokens import Nonces, Sessions
+
+NOBODY = b""  # a key that opens nothing: what a bad signature is looked up with
+_BEARER = "Bearer "
+_SMALL_BODY = 512 * 1024  # bodies above wait for one of a few places, which bounds the memory they take
+SESSIONS_SECOND, SESSIONS_BURST = 1, 60  # of one capability
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """A request that may be carried out: where, for which class, and with what body."""
+
+    mailbox: Mailbox
+    writer: Writer
+    body: bytes = b""
+
+
+class Guard:
+    """Turns requests into permits.
+
+    Every method raises ``Refusal`` or ``PeerError``: ``not_found`` for a bad signature, an unknown mailbox and a
+    wrong capability alike, ``request_expired``, ``request_replayed``, ``session_expired``, ``too_large``.
+
+    Args:
+        mailboxes: knows whose capability opens what.
+        teams: the same for teams.
+        clock: the relay's clock.
+        limits: what the relay grants.
+    """
+
+    def __init__(self, mailboxes: Mailboxes, teams: Teams, clock: Clock, limits: Limits) -> None:
+        self._mailboxes = mailboxes
+        self._teams = teams
+        self._clock = clock
+        self._body_seconds = limits.body_seconds
+        self._large = asyncio.Semaphore(limits.uploads)
+        self._nonces = Nonces()
+        self._sessions = Sessions()
+        self._session_rate = Rate(SESSIONS_SECOND, SESSIONS_BURST)
+
+    async def write(self, request: web.Request, mailbox_id: MailboxId, most: int) -> Permit:
+        """Return a permit for a signed write with a body of at most ``most`` bytes."""
+        signed = self._signed(request)
+        access = await self._mailboxes.access(mailbox_id, signed.public if signed else NOBODY)
+        if signed is None or access is None:
+            raise not_found()
+        return Permit(*access, await self._body(request, signed, most))
+
+    async def read(self, request: web.Request, mailbox_id: MailboxId) -> Permit:
+        """Return a permit for a read, signed or in a session."""
+        public, signed = self._reader(request)
+        access = await self._mailboxes.access(mailbox_id, public)
+        if access is None:
+            raise not_found()
+        self._use(signed)
+        return Permit(*access)
+
+    def team(self, request: web.Request, team_id: TeamId) -> None:
+        """Let a read pass that the newest capability of a team signed, or a session of it."""
+        public, signed = self._reader(request)
+        if not self._teams.holds(team_id, public):
+            raise not_found()
+        self._use(signed)
+
+    async def create(self, request: web.Request, mailbox_id: MailboxId, most: int) -> tuple[bytes, bytes]:
+        """Return creation key and body of a create; the id must belong to the key (§3.2)."""
+        signed = self._signed(request)
+        if signed is None or id_of_key(signed.public) != mailbox_id:
+            raise not_found()
+        return signed.public, await self._body(request, signed, most)
+
+    async def session(self, request: web.Request) -> Session:
+        """Return a new read session for the capability that signed (§8.2)."""
+        signed = self._signed(request)
+        known = await self._mailboxes.is_capability(signed.public if signed else NOBODY)
+        if signed is None or not known:
+            raise not_found()
+        await self._body(request, signed, 0)
+        now = self._clock()
+        if wait := self._session_rate.wait(signed.public, now):
+            raise Refusal("rate", retry_after=wait)
+        return self._sessions.begin(signed.public, now)
+
+    def _signed(self, request: web.Request) -> SignedRequest | None:
+        """Return what was signed, if the signature is good; ``request_expired`` if only its time is not."""
+        path, _, query = request.raw_path.partition("?")
+        try:
+            signed = verify_request(
+                method=request.method,
+                authority=request.host.lower(),
+                path=path,
+                query=query,
+                headers=list(request.headers.items()),
+            )
+        except PeerError:
+            return None
+        check_time(signed, int(self._clock()))
+        return signed
+
+    def _reader(self, request: web.Request) -> tuple[bytes, SignedRequest | None]:
+        """Return the key that a read stands for, and the request if it was signed."""
+        bearer = request.headers.get("Authorization")
+        if bearer is not None:
+            token = unb64(bearer.removeprefix(_BEARER), 32) if bearer.startswith(_BEARER) else b""
+            return self._sessions.public(token, self._clock()), None
+        signed = self._signed(request)
+        return (signed.public if signed else NOBODY), signed
+
+    async def _body(self, request: web.Request, signed: SignedRequest, most: int) -> bytes:
+        """Return the body that was signed, and use up the signature."""
+        if most > _SMALL_BODY:
+            async with self._large:
+                body = await read_body(request, most, self._body_seconds)
+        else:
+            body = await read_body(request, most, self._body_seconds)
+        if not same(content_digest(body), signed.digest):
+            raise not_found()  # as for any other signature that does not fit
+        self._use(signed)
+        return body
+
+    def _use(self, signed: SignedRequest | None) -> None:
+        """Refuse the second use; only of those who may ask, so that strangers cannot fill the memory."""
+        if signed is not None:
+            self._nonces.use(signed, self._clock())
+
+
+async def read_body(request: web.Request, most: int, seconds: float) -> bytes:
+    """Return a request's body.
+
+    Args:
+        request: with a body still unread.
+        most: bytes.
+        seconds: how long it may take to arrive.
+
+    Raises:
+        Refusal: ``too_large``.
+        PeerError: ``malformed`` when it does not arrive, or not in time.
+    """
+    if (request.content_length or 0) > most:
+        raise Refusal("too_large")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for part in request.content.iter_any():
+                body += part
+                if len(body) > most:
+                    raise Refusal("too_large")
+    except (TimeoutError, web.RequestPayloadError, ConnectionError):
+        request.protocol.force_close()
+        raise PeerError("malformed", "the body did not arrive") from None
+    return bytes(body)

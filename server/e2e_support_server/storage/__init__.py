@@ -1,0 +1,1 @@
+"""Where mailboxes, rosters and the state of blobs are kept."""
