@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -152,7 +152,7 @@ class HttpRelay:
         question = Question("GET", path, f"after={after}&wait={wait}", limit=Ring.LIMIT, wait=wait)
         return Ring.from_bytes((await self._ask(question, capability, session=True)).body)
 
-    async def team_bell(self, team_id: TeamId, after: int, capability: SigningKey) -> AsyncIterator[Ring]:
+    async def team_bell(self, team_id: TeamId, after: int, capability: SigningKey) -> AsyncGenerator[Ring]:
         """Yield rings from the team's event stream; close it (``contextlib.aclosing``) to stop listening.
 
         Raises:

@@ -1,0 +1,199 @@
+"""What a hostile or unlucky relay can do to the logs and blobs that it holds; driven by ``testing.FakeRelay``.
+
+A hostile relay has the relay's real signing key, so it signs anew whatever it changed (unless told not to):
+what then protects people is what authors signed and bound to its place, never the relay's word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from e2e_support.crypto.secret import Secret
+from e2e_support.ids import MailboxId
+from e2e_support.limits import CHUNK_SEALED
+from e2e_support.roster import TrustedRoster
+from e2e_support.ticket_keys import seal_boxes
+from e2e_support.vocab import Direction
+from e2e_support.wire import Entry
+
+
+class Fault(StrEnum):
+    """One thing that goes wrong; ``FakeRelay.inject`` turns it on.
+
+    The network's: ``OFFLINE``, ``SLOW``, ``RATE``, ``BUSY``; ``LOST_ANSWER`` stores what is written and loses the
+    answer. A log's, as readers see it: ``CORRUPT`` (one bit of the last entry), ``DROP`` (one entry in the
+    middle), ``WITHHOLD`` (all that comes from now on), ``REORDER`` (the last two), ``REPLAY`` (the last entry once
+    more), ``ROLLBACK`` (the last entry is gone), ``SWAP_MAILBOX`` (another mailbox's entries), ``SWAP_BOX`` (the
+    newest key boxes hold a key of the relay's), ``REFLECT`` (the last entry in the other direction),
+    ``OLD_GENERATION`` (the last entry claims the generation before), ``ERASED`` (a bare claim). A receipt's:
+    ``FORGED_RECEIPT`` (another key signed), ``OTHER_RECEIPT`` (one for another place), ``OTHER_TIME`` (an hour
+    later than told before). A roster's: ``FOREIGN_LINK`` (the relay adds itself), ``OLD_ROSTER`` (the last link is
+    hidden). A blob's: ``CORRUPT_BLOB``, ``TRUNCATE_BLOB``, ``OTHER_BLOB``, ``SWAP_CHUNKS``.
+    """
+
+    OFFLINE = "offline"
+    SLOW = "slow"
+    RATE = "rate"
+    BUSY = "busy"
+    LOST_ANSWER = "lost answer"
+    CORRUPT = "corrupt"
+    DROP = "drop"
+    WITHHOLD = "withhold"
+    REORDER = "reorder"
+    REPLAY = "replay"
+    ROLLBACK = "rollback"
+    SWAP_MAILBOX = "swap mailbox"
+    SWAP_BOX = "swap box"
+    REFLECT = "reflect"
+    OLD_GENERATION = "old generation"
+    ERASED = "erased"
+    FORGED_RECEIPT = "forged receipt"
+    OTHER_RECEIPT = "other receipt"
+    OTHER_TIME = "other time"
+    FOREIGN_LINK = "foreign link"
+    OLD_ROSTER = "old roster"
+    CORRUPT_BLOB = "corrupt blob"
+    TRUNCATE_BLOB = "truncate blob"
+    OTHER_BLOB = "other blob"
+    SWAP_CHUNKS = "swap chunks"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One entry as the relay keeps it.
+
+    Attributes:
+        entry: its bytes.
+        time: when it was received, seconds since 1970.
+        receipt: what the writer was answered.
+    """
+
+    entry: bytes
+    time: int
+    receipt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a fault may use besides the log that it changes.
+
+    Attributes:
+        mailbox: whose log it is.
+        others: logs of the other mailboxes, the longest first.
+        length_before: how long the log was when the fault was injected.
+        roster: the team's roster, which the relay can read like anybody.
+    """
+
+    mailbox: MailboxId
+    others: Sequence[list[Kept]]
+    length_before: int
+    roster: TrustedRoster
+
+
+Log = list[Kept]
+
+_OTHER_SIDE: Final = {
+    Direction.USER_TO_TEAM: Direction.TEAM_TO_USER,
+    Direction.TEAM_TO_USER: Direction.USER_TO_TEAM,
+    Direction.TEAM_ONLY: Direction.TEAM_TO_USER,
+}
+
+
+def _corrupt(log: Log, _: View) -> Log:
+    return [*log[:-1], *(_edited(kept, ciphertext=flipped(_entry(kept).ciphertext)) for kept in log[-1:])]
+
+
+def _drop(log: Log, _: View) -> Log:
+    middle = len(log) // 2
+    return log[:middle] + log[middle + 1 :]
+
+
+def _withhold(log: Log, view: View) -> Log:
+    return log[: view.length_before]
+
+
+def _reorder(log: Log, _: View) -> Log:
+    return log[:-2] + log[-2:][::-1]
+
+
+def _replay(log: Log, _: View) -> Log:
+    return log + log[-1:]
+
+
+def _rollback(log: Log, _: View) -> Log:
+    return log[:-1]
+
+
+def _swap_mailbox(log: Log, view: View) -> Log:
+    return view.others[0] if view.others else log
+
+
+def _swap_box(log: Log, view: View) -> Log:
+    """Put a key of the relay's into the newest boxes: it can seal to every public key that it sees."""
+    boxed = max((at for at, kept in enumerate(log) if _entry(kept).boxes), default=None)
+    if boxed is None:
+        return log
+    entry, epoch = _entry(log[boxed]), view.roster.epochs[_entry(log[boxed]).boxes[0].epoch]
+    forged = seal_boxes(
+        Secret(bytes(32)),
+        team_id=view.roster.team_id,
+        mailbox=view.mailbox,
+        gen=entry.gen,
+        epoch=epoch,
+        reply_key=None,
+    )
+    swapped = _edited(log[boxed], boxes=forged + entry.boxes[1:])
+    return [*log[:boxed], swapped, *log[boxed + 1 :]]
+
+
+def _reflect(log: Log, _: View) -> Log:
+    return [*log[:-1], *(_edited(kept, direction=_OTHER_SIDE[_entry(kept).direction]) for kept in log[-1:])]
+
+
+def _old_generation(log: Log, _: View) -> Log:
+    return [*log[:-1], *(_edited(kept, gen=max(0, _entry(kept).gen - 1)) for kept in log[-1:])]
+
+
+LOG_FAULTS: Final[Mapping[Fault, Callable[[Log, View], Log]]] = {
+    Fault.CORRUPT: _corrupt,
+    Fault.DROP: _drop,
+    Fault.WITHHOLD: _withhold,
+    Fault.REORDER: _reorder,
+    Fault.REPLAY: _replay,
+    Fault.ROLLBACK: _rollback,
+    Fault.SWAP_MAILBOX: _swap_mailbox,
+    Fault.SWAP_BOX: _swap_box,
+    Fault.REFLECT: _reflect,
+    Fault.OLD_GENERATION: _old_generation,
+}
+"""What readers get instead of the log that was written."""
+
+
+def _swap_chunks(data: bytes, _other: bytes) -> bytes:
+    first, second = data[:CHUNK_SEALED], data[CHUNK_SEALED : 2 * CHUNK_SEALED]
+    return second + first + data[2 * CHUNK_SEALED :]
+
+
+BLOB_FAULTS: Final[Mapping[Fault, Callable[[bytes, bytes], bytes]]] = {
+    Fault.CORRUPT_BLOB: lambda data, _other: flipped(data),
+    Fault.TRUNCATE_BLOB: lambda data, _other: data[: -min(CHUNK_SEALED, len(data) // 2)],
+    Fault.OTHER_BLOB: lambda _data, other: other,
+    Fault.SWAP_CHUNKS: _swap_chunks,
+}
+"""What readers get instead of the blob that was uploaded; the second argument is another blob."""
+
+
+def flipped(data: bytes) -> bytes:
+    """Return bytes with one bit of the first byte changed."""
+    return bytes([data[0] ^ 1]) + data[1:]
+
+
+def _entry(kept: Kept) -> Entry:
+    return Entry.from_bytes(kept.entry)
+
+
+def _edited(kept: Kept, **fields: object) -> Kept:
+    return replace(kept, entry=replace(_entry(kept), **fields).to_bytes())  # type: ignore[arg-type]
