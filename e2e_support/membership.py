@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType
 
 from e2e_support.crypto.kem import KemPublic
@@ -50,7 +51,7 @@ class Device:
         return self.added <= seq and (self.revoked is None or seq < self.revoked)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: ``active`` is worked out once
 class Membership:
     """All devices that a team ever had, and how many owners must agree; never changed, only replaced.
 
@@ -75,10 +76,11 @@ class Membership:
             members = members.adding(record, 0)
         return members.requiring(threshold)
 
-    @property
+    @cached_property
     def active(self) -> Mapping[DeviceId, DeviceRecord]:
         """The devices that belong to the team now."""
-        return {key: device.record for key, device in self.devices.items() if device.revoked is None}
+        active = {key: device.record for key, device in self.devices.items() if device.revoked is None}
+        return MappingProxyType(active)
 
     @property
     def owners(self) -> frozenset[MemberId]:

@@ -8,8 +8,8 @@ team.do((DeviceRevoke(ben.device_id), [anna]), (EPOCH, [anna]))
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from e2e_support.crypto.kem import KemPrivate, KemPublic
@@ -74,6 +74,11 @@ class Device:
         return replace(self, record=replace(self.record, **fields))  # type: ignore[arg-type]
 
 
+def pairs(devices: Iterable[Device]) -> list[tuple[DeviceId, SigningKey]]:
+    """Return devices as signers: ids with signing keys."""
+    return [(one.device_id, one.sign) for one in devices]
+
+
 def device(name: str, role: Role = Role.OWNER, *, member: Device | None = None) -> Device:
     """Return the device that a name stands for.
 
@@ -105,7 +110,6 @@ class Team:
     packages: dict[int, EpochPackage]
     seeds: dict[int, Secret]
     real_boxes: bool = False
-    steps: int = field(default=0)
 
     @classmethod
     def found(
@@ -160,7 +164,7 @@ class Team:
                 _follow(active, payload)
         bodies = next_bodies(self.roster, payloads, TIME + len(self.roster.links))
         signed = zip(bodies, steps, strict=True)
-        links = tuple(sign_link(body, _pairs(signers)) for body, (_, signers) in signed)
+        links = tuple(sign_link(body, pairs(signers)) for body, (_, signers) in signed)
         return Batch(links, tuple(packages))
 
     def link(self, payload: Payload | NewEpoch, *signers: Device) -> bytes:
@@ -214,7 +218,7 @@ def founding(
     record, package = make_epoch(NO_TEAM, 0, seed, records, real=real_boxes)
     keys = (relay_key or SigningKey(Secret(seed_of("relay"))).public,)
     genesis = Genesis(name, tuple(one.record for one in devices), threshold, record, keys, policy.to_bytes())
-    return Batch((sign_link(genesis_body(genesis, TIME), _pairs(devices)),), (package,)), seed
+    return Batch((sign_link(genesis_body(genesis, TIME), pairs(devices)),), (package,)), seed
 
 
 def make_epoch(
@@ -250,7 +254,3 @@ def _follow(active: dict[DeviceId, DeviceRecord], payload: Payload) -> None:
             active[device_id] = replace(active[device_id], kem_key=kem_key)
         case _:
             pass
-
-
-def _pairs(signers: Sequence[Device]) -> list[tuple[DeviceId, SigningKey]]:
-    return [(one.device_id, one.sign) for one in signers]

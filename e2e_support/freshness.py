@@ -1,0 +1,159 @@
+"""Freshness: active devices state that a roster head was the newest, for some days (protocol 4.7).
+
+A relay can withhold links, but it cannot make such statements; a client whose last one is over sends nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from e2e_support.crypto.sign import SigningKey, verify
+from e2e_support.errors import TrustError
+from e2e_support.ids import DeviceId
+from e2e_support.limits import CLOCK_WARNING
+from e2e_support.roster_state import RosterState
+from e2e_support.tags import Tag
+from e2e_support.vocab import Role
+from e2e_support.wire import DeviceSignature, Freshness, FreshnessBody, Head
+
+DAY = 24 * 3600
+SIGNERS_MIN = 2  # one stolen or removed device must not vouch for an old roster alone
+
+
+@dataclass(frozen=True, slots=True)
+class FreshUntil:
+    """What a good statement says; a client keeps the newest and never goes back.
+
+    Attributes:
+        head: the head that was the newest when it was issued.
+        issued: seconds since 1970.
+        expires: when sending stops without a newer statement; never later than the policy's days allow.
+    """
+
+    head: Head
+    issued: int
+    expires: int
+
+
+def sign_freshness(roster: RosterState, signers: Iterable[tuple[DeviceId, SigningKey]], *, now: int) -> bytes:
+    """Return a statement that a roster's head is the newest one, for as long as its policy says.
+
+    Args:
+        roster: the newest roster that the signers know.
+        signers: owner or agent devices with their keys; ``cosign_freshness`` adds others later.
+        now: seconds since 1970.
+    """
+    expires = now + roster.policy.freshness.days * DAY
+    body = FreshnessBody(roster.team_id, roster.head, now, expires).to_bytes()
+    return Freshness(body, _sign(body, signers)).to_bytes()
+
+
+def cosign_freshness(statement: bytes, signers: Iterable[tuple[DeviceId, SigningKey]]) -> bytes:
+    """Return a statement with further signatures.
+
+    The caller checks first that the statement is about the roster that it knows: ``freshness_of``.
+
+    Raises:
+        PeerError: ``malformed``.
+    """
+    begun = Freshness.from_bytes(statement)
+    return Freshness(begun.body, begun.signatures + _sign(begun.body, signers)).to_bytes()
+
+
+def freshness_of(statement: bytes) -> FreshnessBody:
+    """Return what a statement says, whoever signed it.
+
+    Raises:
+        PeerError: ``malformed``.
+    """
+    return FreshnessBody.from_bytes(Freshness.from_bytes(statement).body)
+
+
+def check_freshness(
+    roster: RosterState, statement: bytes, *, now: int, earlier: FreshUntil | None = None
+) -> FreshUntil:
+    """Return how long a roster counts as fresh.
+
+    Signers must be active in the roster at hand, not in the one that the statement is about: a removed device
+    vouches for nothing. The statement may be about an older head of the same roster, so that a new link does
+    not stop everybody until enough devices have signed again.
+
+    Args:
+        roster: the client's roster.
+        statement: a ``Freshness``.
+        now: this machine's time in seconds since 1970.
+        earlier: the newest statement that this client accepted before.
+
+    Raises:
+        PeerError: ``malformed``.
+        TrustError: ``roster_stale`` when it is over, ``roster_behind`` when it is about a newer roster,
+            ``roster_fork`` when it is about another one, ``too_few_signers``, or ``bad_freshness``.
+    """
+    signed = Freshness.from_bytes(statement)
+    body = FreshnessBody.from_bytes(signed.body)
+    if body.team_id != roster.team_id:
+        raise _bad("the statement is about another team")
+    if body.head.length > len(roster.links):
+        raise _behind()
+    _check_signers(roster, signed)
+    if not roster.has_head(body.head):
+        raise _fork()
+    if earlier and (body.issued < earlier.issued or body.head.length < earlier.head.length):
+        raise _bad("the statement is older than one that was seen before")
+    if body.issued > now + CLOCK_WARNING:
+        raise _bad("the statement was issued in the future: compare this computer's clock")
+    expires = min(body.expires, body.issued + roster.policy.freshness.days * DAY)
+    if now >= expires:
+        raise _stale()
+    return FreshUntil(body.head, body.issued, expires)
+
+
+def _sign(body: bytes, signers: Iterable[tuple[DeviceId, SigningKey]]) -> tuple[DeviceSignature, ...]:
+    return tuple(DeviceSignature(device, key.sign(Tag.FRESHNESS, body)) for device, key in signers)
+
+
+def _check_signers(roster: RosterState, signed: Freshness) -> None:
+    """Count active owner and agent devices with a good signature; others are not counted, nor do they harm."""
+    may = roster.membership.by_role(Role.OWNER, Role.AGENT)
+    keys = {device: record.sign_key for device, record in roster.devices.items() if device in may}
+    good = {
+        signature.device_id
+        for signature in signed.signatures
+        if signature.device_id in keys
+        and verify(keys[signature.device_id], signature.signature, Tag.FRESHNESS, signed.body)
+    }
+    if len(good) < min(SIGNERS_MIN, len(may)):
+        raise TrustError(
+            "too_few_signers",
+            "too few active devices have signed that this roster is the newest",
+            hint="The relay may hide a removal. Try again later; ask the team if it stays so.",
+        )
+
+
+def _bad(why: str) -> TrustError:
+    return TrustError("bad_freshness", why, hint="Try again later; ask the team if it stays so.")
+
+
+def _behind() -> TrustError:
+    return TrustError(
+        "roster_behind",
+        "the relay serves an older roster than active devices vouch for",
+        hint="Fetch the newest links. If the relay has none, it hides them: send nothing and ask the team.",
+    )
+
+
+def _fork() -> TrustError:
+    return TrustError(
+        "roster_fork",
+        "active devices vouch for another roster than the relay serves",
+        hint="Fetch a fresh support link from where the team publishes it, and send nothing until then.",
+    )
+
+
+def _stale() -> TrustError:
+    return TrustError(
+        "roster_stale",
+        "nobody has vouched for this roster lately",
+        hint="Drafts are kept and sent once an administrator's device has been online.",
+    )
