@@ -55,7 +55,7 @@ class UserBundle(Message):
             random: source of the keys.
             master: 32 bytes.
         """
-        return cls(master or Secret.random(random), Secret.random(random), link)
+        return cls(Secret.random(random) if master is None else master, Secret.random(random), link)
 
 
 @dataclass(frozen=True, slots=True)

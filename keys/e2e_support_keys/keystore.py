@@ -84,7 +84,7 @@ class FileKeystore:
         data = read_private(self.path, limit=LockedBox.LIMIT)
         if data is None:
             return None
-        passphrase = self._opened_with or passphrase_bytes(self._ask())
+        passphrase = self._passphrase()
         bundle = bundle_from_secret(unlock(data, passphrase))
         self._opened_with = passphrase
         return bundle
@@ -96,10 +96,10 @@ class FileKeystore:
             UsageError: ``file_exists`` when there is a file that was not loaded before, ``unsafe_file``,
                 ``disk_full``, ``file_unusable``, ``empty_passphrase``, ``bad_random``, ``no_memory``.
         """
-        known = self._opened_with
-        if known is None and read_private(self.path, limit=LockedBox.LIMIT) is not None:
+        mine = self._opened_with is not None
+        if not mine and read_private(self.path, limit=LockedBox.LIMIT) is not None:
             raise _would_overwrite(self.path)
-        self._write(bundle, known or passphrase_bytes(self._ask()), replace=known is not None)
+        self._write(bundle, self._passphrase(), replace=mine)
 
     def change_passphrase(self, new: AskPassphrase) -> None:
         """Lock the same keys with another passphrase, at the present cost.
@@ -120,6 +120,9 @@ class FileKeystore:
     def forget(self) -> None:
         """Drop the passphrase; the next ``load`` asks for it. For programs that lock themselves."""
         self._opened_with = None
+
+    def _passphrase(self) -> Secret:
+        return passphrase_bytes(self._ask()) if self._opened_with is None else self._opened_with
 
     def _write(self, bundle: KeyBundle, passphrase: Secret, *, replace: bool) -> None:
         locked = lock(bundle_to_secret(bundle), passphrase, random=self._random, cost=self._cost)

@@ -76,7 +76,7 @@ class Queries:
             parameters: the values.
 
         Raises:
-            UsageError: ``store_damaged`` or ``store_unusable``.
+            UsageError: ``store_damaged``, ``store_unusable`` or ``store_closed``.
         """
         with _explained():
             rows = await self._connection.execute_fetchall(sql, _Hidden(parameters))
@@ -99,7 +99,7 @@ class Transaction(Queries):
             parameters: the values.
 
         Raises:
-            UsageError: ``disk_full``, ``store_damaged`` or ``store_unusable``.
+            UsageError: ``disk_full``, ``store_damaged``, ``store_unusable`` or ``store_closed``.
             sqlcipher3.IntegrityError: a constraint does not hold.
         """
         with _explained():
@@ -131,7 +131,8 @@ class Store(Queries):
         Transactions run one after the other; one must not be begun inside another.
 
         Raises:
-            UsageError: ``disk_full``, ``store_damaged`` or ``store_unusable``; nothing was changed.
+            UsageError: ``disk_full``, ``store_damaged``, ``store_unusable`` or ``store_closed``; nothing was
+                changed.
         """
         async with self._writing:
             transaction = Transaction(self._writer)
@@ -140,7 +141,8 @@ class Store(Queries):
                 yield transaction
                 await transaction.execute("COMMIT")
             except BaseException:  # cancellation included; without a transaction this does nothing
-                await self._writer.rollback()
+                with _explained():
+                    await self._writer.rollback()
                 raise
 
     async def close(self) -> None:
@@ -193,7 +195,7 @@ def delete_store(path: str | os.PathLike[str]) -> None:
         path: as for ``open_store``.
 
     Raises:
-        UsageError: ``store_locked``, ``unsafe_file`` or ``store_unusable``.
+        UsageError: ``store_locked`` or ``unsafe_file``.
     """
     place = _place(path)
     lock = _take_lock(place)
@@ -277,3 +279,5 @@ def _explained() -> Generator[None]:
             raise
         code, message, hint = trouble
         raise UsageError(code, message, hint=hint) from None
+    except ValueError:  # what aiosqlite calls a connection that was closed
+        raise UsageError("store_closed", "the store is closed", hint="Unlock the program again.") from None

@@ -319,6 +319,31 @@ async def test_the_same_process_cannot_open_it_twice(store: Store, path: Path) -
     assert await texts(store) == []
 
 
+async def test_a_closed_store_says_so(path: Path) -> None:
+    """After closing, which may happen twice, neither reading nor writing is possible, and both say why."""
+    store = await open_store(path, KEY, MIGRATIONS)
+    await store.close()
+    await store.close()
+    with refused("store_closed"):
+        await texts(store)
+    with refused("store_closed"):
+        async with store.transaction() as transaction:
+            await transaction.execute(INSERT, "late")
+    assert await opens(path) == []
+
+
+async def test_closing_waits_for_a_transaction(path: Path) -> None:
+    """A program that locks itself does not cut a running transaction in two."""
+    store = await open_store(path, KEY, MIGRATIONS)
+    async with store.transaction() as transaction:
+        await transaction.execute(INSERT, "one")
+        closing = asyncio.create_task(store.close())
+        await asyncio.sleep(0.01)
+        await transaction.execute(INSERT, "two")
+    await closing
+    assert await opens(path) == ["one", "two"]
+
+
 async def test_a_deleted_store_begins_anew(path: Path) -> None:
     """Deleting removes everything but the lock, also what a killed process left, and needs no key."""
     async with await open_store(path, KEY, MIGRATIONS) as store, store.transaction() as transaction:
