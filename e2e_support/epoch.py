@@ -118,10 +118,15 @@ def check_epoch_seed(record: EpochRecord, team: TeamId, seed: Secret) -> EpochKe
         TrustError: ``bad_epoch``.
     """
     keys = epoch_keys(seed)
-    committed = same(record.commitment, epoch_commitment(team, record.epoch, seed))
-    if not committed or keys.kem.public != record.kem_key or keys.capability.public != record.capability_key:
+    if not _fits(record, team, seed, keys):
         raise _bad_epoch(f"the seed of epoch {record.epoch} is not the one that was signed")
     return keys
+
+
+def _fits(record: EpochRecord, team: TeamId, seed: Secret, keys: EpochKeys) -> bool:
+    public = (keys.kem.public, keys.capability.public)
+    committed = same(record.commitment, epoch_commitment(team, record.epoch, seed))
+    return committed and public == (record.kem_key, record.capability_key)
 
 
 def check_ring(

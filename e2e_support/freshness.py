@@ -99,14 +99,22 @@ def check_freshness(
     _check_signers(roster, signed)
     if not roster.has_head(body.head):
         raise _fork()
+    _check_forward(body, earlier)
+    expires = min(body.expires, body.issued + roster.policy.freshness.days * DAY)
+    _check_time(body.issued, expires, now)
+    return FreshUntil(body.head, body.issued, expires)
+
+
+def _check_forward(body: FreshnessBody, earlier: FreshUntil | None) -> None:
     if earlier and (body.issued < earlier.issued or body.head.length < earlier.head.length):
         raise _bad("the statement is older than one that was seen before")
-    if body.issued > now + CLOCK_WARNING:
+
+
+def _check_time(issued: int, expires: int, now: int) -> None:
+    if issued > now + CLOCK_WARNING:
         raise _bad("the statement was issued in the future: compare this computer's clock")
-    expires = min(body.expires, body.issued + roster.policy.freshness.days * DAY)
     if now >= expires:
         raise _stale()
-    return FreshUntil(body.head, body.issued, expires)
 
 
 def _sign(body: bytes, signers: Iterable[tuple[DeviceId, SigningKey]]) -> tuple[DeviceSignature, ...]:

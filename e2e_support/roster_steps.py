@@ -46,6 +46,15 @@ def follow(roster: R, link: OpenLink) -> R:
         PeerError: ``bad_key``.
         TrustError: a rule of section 4.4.
     """
+    _check_next(roster, link)
+    _check_owed(roster, link)
+    changed = _step(roster, link)
+    check_signatures(roster.membership, link, quorum(roster.membership, link, roster.owed or NOBODY))
+    return replace(changed, links=(*roster.links, link.data), hashes=(*roster.hashes, link_hash(link.signed)))
+
+
+def _check_next(roster: RosterState, link: OpenLink) -> None:
+    """Refuse what does not cite this team, this place and this predecessor."""
     body = link.body
     if (body.team_id, body.seq, body.prev_hash) != (roster.team_id, len(roster.links), roster.hashes[-1]):
         raise refuse(
@@ -53,10 +62,6 @@ def follow(roster: R, link: OpenLink) -> R:
             f"link {body.seq} does not follow link {len(roster.links) - 1} of this roster",
             "The relay left links out or tells another story than before. Send nothing until it is clear.",
         )
-    _check_owed(roster, link)
-    changed = _step(roster, link)
-    check_signatures(roster.membership, link, quorum(roster.membership, link, roster.owed or NOBODY))
-    return replace(changed, links=(*roster.links, link.data), hashes=(*roster.hashes, link_hash(link.signed)))
 
 
 def _check_owed(roster: RosterState, link: OpenLink) -> None:
