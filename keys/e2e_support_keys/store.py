@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import sqlite3
 from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
@@ -36,17 +37,6 @@ _SETTINGS = (
     "PRAGMA synchronous = FULL",  # what was committed survives a power cut
     "PRAGMA foreign_keys = ON",
 )
-
-# What SQLite's primary result codes (https://www.sqlite.org/rescode.html) mean to a person.
-_UNUSABLE = ("store_unusable", "the store cannot be read or written", "Check the disk and the permissions.")
-_TROUBLES = {
-    8: _UNUSABLE,  # SQLITE_READONLY
-    10: _UNUSABLE,  # SQLITE_IOERR
-    11: ("store_damaged", "the store is damaged", "Delete it and let it be filled again from the relay."),
-    13: ("disk_full", "the disk is full", "Free some space and try again; nothing was changed."),
-    14: _UNUSABLE,  # SQLITE_CANTOPEN
-    26: ("wrong_key", "wrong key or damaged store", "Is it the store that belongs to these keys?"),
-}
 
 
 class _Hidden(tuple[object, ...]):
@@ -109,7 +99,9 @@ class Transaction(Queries):
     async def execute_many(self, sql: str, rows: Iterable[Sequence[Parameter]]) -> None:
         """Run one statement for each row of values; errors as in ``execute``."""
         with _explained():
-            await self._connection.executemany(sql, _Hidden(_Hidden(row) for row in rows))
+            hidden = _Hidden(_Hidden(row) for row in rows)
+            async with self._connection.executemany(sql, hidden):
+                pass  # leaving closes the cursor on the connection's own thread
 
 
 class Store(Queries):
@@ -274,10 +266,28 @@ def _explained() -> Generator[None]:
     try:
         yield
     except sqlcipher3.Error as error:
-        trouble = _TROUBLES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+        trouble = _trouble(getattr(error, "sqlite_errorcode", 0) & 0xFF)
         if trouble is None:
             raise
-        code, message, hint = trouble
-        raise UsageError(code, message, hint=hint) from None
+        raise trouble from None
     except ValueError:  # what aiosqlite calls a connection that was closed
         raise UsageError("store_closed", "the store is closed", hint="Unlock the program again.") from None
+
+
+def _trouble(code: int) -> UsageError | None:
+    """Return the error for a primary result code (https://www.sqlite.org/rescode.html), if it is nobody's bug."""
+    match code:
+        case sqlite3.SQLITE_FULL:
+            hint = "Free some space and try again; nothing was changed."
+            return UsageError("disk_full", "the disk is full", hint=hint)
+        case sqlite3.SQLITE_NOTADB:
+            hint = "Is it the store that belongs to these keys?"
+            return UsageError("wrong_key", "wrong key or damaged store", hint=hint)
+        case sqlite3.SQLITE_CORRUPT:
+            hint = "Delete it: all but unsent drafts comes back from the relay."
+            return UsageError("store_damaged", "the store is damaged", hint=hint)
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN:
+            hint = "Check the disk and the permissions."
+            return UsageError("store_unusable", "the store cannot be read or written", hint=hint)
+        case _:
+            return None
