@@ -42,7 +42,10 @@ class Tag(Enum):
     EPOCH_KEM = "epoch-kem"
     EPOCH_CAPABILITY = "epoch-capability"
     RING = "ring"
+    DEVICE_PROOF = "device-proof"
     INVITE = "invite"
+    INVITE_CAPABILITY = "invite-capability"
+    INVITE_KEY = "invite-key"
     WORDS = "words"
     SUPPORT_LINK = "support-link"
     # tickets
