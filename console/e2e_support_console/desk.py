@@ -1,0 +1,94 @@
+"""What an unlocked device works with: its keys, the team, the relay, the local store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from e2e_support.content import Author
+from e2e_support.conversation import AuthorKey, Conversation
+from e2e_support.crypto.sign import SigningKey
+from e2e_support.errors import TrustError
+from e2e_support.ids import MailboxId, TeamId
+from e2e_support.mailbox import mailbox_id
+from e2e_support.roster import TrustedRoster
+from e2e_support.thread import Thread
+from e2e_support.vocab import AuthorRole
+from e2e_support.wire import DeviceRecord
+from e2e_support_client.channel import Channel
+from e2e_support_client.port import RelayPort
+from e2e_support_console.index import records
+from e2e_support_console.logs import Log
+from e2e_support_console.staff_log import WRITERS, StaffThread
+from e2e_support_console.team_sync import TeamSync
+from e2e_support_keys.bundle import DeviceBundle
+from e2e_support_keys.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One administrator's unlocked device.
+
+    Attributes:
+        bundle: its keys.
+        relay: the relay.
+        store: the local store.
+        team: roster and epoch keys.
+    """
+
+    bundle: DeviceBundle
+    relay: RelayPort
+    store: Store
+    team: TeamSync
+
+    @property
+    def team_id(self) -> TeamId:
+        """The pinned team."""
+        return self.team.pin.team_id
+
+    @property
+    def roster(self) -> TrustedRoster:
+        """The newest verified roster; ``no_roster`` before the first connection."""
+        return self.team.roster
+
+    def capability(self) -> SigningKey:
+        """Return the key that makes this device the team at the relay."""
+        return self.team.keys.epoch().capability
+
+    def author(self) -> AuthorKey:
+        """Return this device as an author of entries."""
+        device_id, key = self.bundle.signer()
+        return AuthorKey(Author(AuthorRole.DEVICE, device_id), key)
+
+    def writer(self) -> DeviceRecord:
+        """Return this device's record if it may write.
+
+        Raises:
+            TrustError: ``not_in_team``, or ``not_allowed`` for an auditor (attack 89).
+        """
+        record = self.roster.devices.get(self.bundle.device_id)
+        if record is None:
+            raise TrustError(
+                "not_in_team", "this device does not belong to the team any more", hint="Ask an owner."
+            )
+        if record.role not in WRITERS:
+            raise TrustError(
+                "not_allowed", "this device may read only", hint="Ask an owner for another role."
+            )
+        return record
+
+    def staff_log(self, ticket: MailboxId) -> MailboxId:
+        """Return the id of a ticket's staff log, whether or not it exists (§5.6)."""
+        return mailbox_id(self.team.keys.staff_log(ticket).public)
+
+    def begin(self, mailbox: MailboxId, *, staff: bool = False) -> Log:
+        """Return a log before its first entry."""
+        conversation = Conversation(mailbox, self.roster, self.team.keys, staff)
+        channel = Channel(self.relay, self.team, conversation, self.capability)
+        return Log(channel, StaffThread() if staff else Thread(self.team))
+
+    async def load(self, mailbox: MailboxId, *, staff: bool = False) -> Log:
+        """Return a log as far as it was followed; nothing is decrypted again."""
+        log = self.begin(mailbox, staff=staff)
+        for opened in log.conversation.resume(await records(self.store, mailbox)):
+            log.thread.take(opened)
+        return log

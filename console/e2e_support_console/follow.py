@@ -1,0 +1,69 @@
+"""Brings one ticket's logs up to the relay and keeps what came, for reading it now and for writing to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from e2e_support.errors import PeerError
+from e2e_support.ids import MailboxId, MessageId
+from e2e_support_client import clock
+from e2e_support_console.alarms import raise_alarm
+from e2e_support_console.desk import Desk
+from e2e_support_console.logs import Enough, Log, save_log
+from e2e_support_console.outgoing import drop_draft
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """Follows the logs of single tickets.
+
+    Args:
+        desk: the unlocked device.
+    """
+
+    desk: Desk
+
+    async def shared(self, ticket: MailboxId) -> Log:
+        """Return a ticket's shared log as the relay has it now, all of it kept.
+
+        Raises:
+            PeerError: the relay's answer is wrong; what came before is kept, and an alarm.
+            Refused, TransportError, TrustError: as ``Channel.pull``.
+        """
+        await self.desk.team.refresh()  # an old epoch's capability opens nothing at the relay
+        log = await self.desk.load(ticket)
+        await self.pull(ticket, log)
+        return log
+
+    async def pull(self, ticket: MailboxId, log: Log) -> None:
+        """Pull a log of a ticket to its end; errors as ``shared``."""
+        more = True
+        while more:
+            try:
+                await log.pull()
+                more = False
+            except Enough:
+                pass
+            except PeerError as error:
+                await self.save(ticket, log, problem=error)
+                raise
+            await self.save(ticket, log)
+
+    async def save(
+        self,
+        ticket: MailboxId,
+        log: Log,
+        *,
+        delivered: MessageId | None = None,
+        problem: PeerError | None = None,
+    ) -> None:
+        """Keep what is new of a log, with the draft that it delivers or the problem that ended it."""
+        staff_log = self.desk.staff_log(ticket) if log.mailbox == ticket else None
+        policy, now, code = self.desk.roster.policy, clock.now(), problem.code if problem else ""
+        async with self.desk.store.transaction() as change:
+            await save_log(change, log, staff_log, policy, now=now, problem=code)
+            if delivered is not None:
+                await drop_draft(change, delivered)
+            if problem is not None:
+                await raise_alarm(change, problem, now=now, mailbox=log.mailbox)
+        log.fresh.clear()

@@ -1,0 +1,210 @@
+"""What an administrator can do with tickets: list, read, answer, note, resolve, close, reopen, download."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from e2e_support.content import Attachment, CloseBody, MessageBody, ReopenBody, ResolutionBody, StatusBody
+from e2e_support.errors import SupportError, UsageError
+from e2e_support.policy_parts import Staff, StaffIdentity
+from e2e_support.vocab import Kind
+from e2e_support_client.files import target_in
+from e2e_support_client.model import Message
+from e2e_support_client.transfer import download
+from e2e_support_console.desk import Desk
+from e2e_support_console.follow import Follower
+from e2e_support_console.index import TicketRow, find, mark_seen, ticket, tickets
+from e2e_support_console.model import InboxTicket, TicketView
+from e2e_support_console.reading import attachments, choose_file, inbox_ticket, opening_of, ticket_view
+from e2e_support_console.writer import Writer
+
+
+class Inbox:
+    """The team's tickets as one device sees them; ``TeamClient.inbox``. Numbers are ``T-XXXXX-XXXXX``.
+
+    Args:
+        desk: the unlocked device.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._follower = Follower(desk)
+        self._writer = Writer(desk)
+
+    # --- reading -----------------------------------------------------------------------------------------
+
+    async def list(self, *, status: str | None = None) -> tuple[InboxTicket, ...]:
+        """Return the tickets of the local store: whoever waits longest first, closed ones last.
+
+        Args:
+            status: only those with this label id.
+        """
+        rows = await tickets(self._desk.store)
+        return tuple(inbox_ticket(row) for row in rows if status in {None, row.status})
+
+    async def get(self, number: str, *, mark_read: bool = True) -> TicketView:
+        """Return a whole ticket, from the relay if it can be reached, else from the local store.
+
+        Args:
+            number: its number.
+            mark_read: note that the administrator has seen it.
+
+        Raises:
+            UsageError: ``bad_number`` or ``no_ticket``.
+        """
+        row = await self._find(number)
+        offline = await self._try_pull(row)
+        shared = await self._desk.load(row.mailbox)
+        staff = await self._desk.load(row.staff_log, staff=True)
+        if mark_read:
+            async with self._desk.store.transaction() as change:
+                await mark_seen(change, row.mailbox, shared.length)
+        newest = await ticket(self._desk.store, row.mailbox)
+        return ticket_view(newest or row, shared, staff, self._desk.roster.policy, offline)
+
+    async def messages(self, number: str) -> AsyncIterator[Message]:
+        """Yield what was said in a ticket, notes among it; errors as ``get``."""
+        for message in (await self.get(number)).messages:
+            yield message
+
+    async def debug(self, number: str) -> bytes:
+        """Return the debug data exactly as the user saw and sent it; empty if there is none.
+
+        Raises:
+            UsageError: ``bad_number`` or ``no_ticket``.
+        """
+        row = await self._find(number)
+        opening = opening_of((await self._desk.load(row.mailbox)).thread.entries)
+        return opening.debug if opening else b""
+
+    async def download(
+        self, number: str, name: str, target: str | os.PathLike[str], *, force: bool = False
+    ) -> Path:
+        """Fetch a file, verify every byte, and save it; it is never opened.
+
+        Args:
+            number: the ticket.
+            name: the file's name as the ticket shows it; ``#2`` behind it means the second of that name.
+            target: the file to make, or the folder to make it in.
+            force: whether an existing file is replaced.
+
+        Returns:
+            Where it is.
+
+        Raises:
+            UsageError: ``no_ticket``, ``no_file``, ``ambiguous_file``, ``file_exists`` and others.
+            PeerError: the bytes are not those that were sent; nothing was kept.
+            TransportError: the relay cannot be reached.
+        """
+        row = await self._find(number)
+        await self._desk.team.refresh()
+        log = await self._desk.load(row.mailbox)
+        manifest = choose_file(attachments(log.thread.entries), name)
+        place = await asyncio.to_thread(_place, Path(target), manifest)
+        capability = self._desk.capability()
+        return await download(self._desk.relay, row.mailbox, capability, manifest, place, force=force)
+
+    # --- writing -----------------------------------------------------------------------------------------
+
+    async def reply(
+        self, number: str, text: str, *, as_team: bool | None = None, anyway: bool = False
+    ) -> InboxTicket:
+        """Answer a ticket's user.
+
+        Args:
+            number: the ticket.
+            text: what to say.
+            as_team: show the team instead of the administrator, where the policy leaves the choice.
+            anyway: send even if somebody else wrote in the same moment.
+
+        Returns:
+            The ticket's line in the inbox.
+
+        Raises:
+            UsageError: a rule stands against it, or ``ticket_moved``; nothing was sent.
+            TransportError: the relay is away and nothing was sent; or ``unconfirmed``, and the next command or
+                ``sync`` finds out and sends it once.
+            PeerError, TrustError: relay or team are not as they must be; nothing more is sent.
+        """
+        shown = self._as_team(self._desk.roster.policy.staff, wanted=as_team)
+        return await self._write(number, Kind.MESSAGE, MessageBody(text, int(shown)), anyway=anyway)
+
+    async def note(self, number: str, text: str) -> InboxTicket:
+        """Write a note that only administrators can read; errors as ``reply``."""
+        row = await self._find(number)
+        await self._writer.note(row.mailbox, text)
+        return await self._line(row)
+
+    async def resolve(self, number: str, note: str) -> InboxTicket:
+        """Mark a ticket resolved, with the note that stays pinned; errors as ``reply``."""
+        return await self._write(number, Kind.RESOLUTION, ResolutionBody(note))
+
+    async def close(self, number: str, note: str = "") -> InboxTicket:
+        """Close a ticket; errors as ``reply``."""
+        return await self._write(number, Kind.CLOSE, CloseBody(note, ""))
+
+    async def reopen(self, number: str, text: str = "") -> InboxTicket:
+        """Open a resolved or closed ticket again; errors as ``reply``."""
+        return await self._write(number, Kind.REOPEN, ReopenBody(text))
+
+    async def set_status(
+        self, number: str, *, progress: bool | None = None, waiting_user: bool | None = None
+    ) -> InboxTicket:
+        """Set or clear what the team is doing with a ticket; ``None`` leaves it. Errors as ``reply``."""
+        return await self._write(number, Kind.STATUS, StatusBody(_switch(progress), _switch(waiting_user)))
+
+    async def _write(
+        self,
+        number: str,
+        kind: Kind,
+        body: MessageBody | ResolutionBody | CloseBody | ReopenBody | StatusBody,
+        *,
+        anyway: bool = False,
+    ) -> InboxTicket:
+        row = await self._find(number)
+        await self._writer.write(row.mailbox, kind, body, anyway=anyway)
+        return await self._line(row)
+
+    @staticmethod
+    def _as_team(staff: Staff, *, wanted: bool | None) -> bool:
+        """The policy decides under which name the team answers, where it does not leave the choice."""
+        if staff.identity is StaffIdentity.PER_ADMIN:
+            return bool(staff.as_team) if wanted is None else wanted
+        return staff.identity is StaffIdentity.TEAM
+
+    # --- helpers -----------------------------------------------------------------------------------------
+
+    async def _find(self, number: str) -> TicketRow:
+        row = await find(self._desk.store, number)
+        if row is None:
+            raise UsageError(
+                "no_ticket",
+                f"there is no ticket {number}",
+                hint="Look at the inbox, which fetches what is new.",
+            )
+        return row
+
+    async def _line(self, row: TicketRow) -> InboxTicket:
+        return inbox_ticket(await ticket(self._desk.store, row.mailbox) or row)
+
+    async def _try_pull(self, row: TicketRow) -> str:
+        """Bring both logs up to the relay; return why that was not possible, in words, or nothing."""
+        try:
+            await self._follower.shared(row.mailbox)
+            staff = await self._desk.load(row.staff_log, staff=True)
+            if staff.length:
+                await self._follower.pull(row.mailbox, staff)
+        except SupportError as error:
+            return error.message
+        return ""
+
+
+def _place(target: Path, manifest: Attachment) -> Path:
+    return target_in(target, manifest) if target.is_dir() else target
+
+
+def _switch(wanted: bool | None) -> int:  # noqa: FBT001 - it is the flag
+    return {None: 0, False: 1, True: 2}[wanted]

@@ -1,0 +1,202 @@
+"""Questions to the local encrypted store, and changes to it: roster, tickets, opened entries, marks.
+
+Functions take ``Queries`` to read and a ``Transaction`` to write, so that whoever changes several things
+decides what stands or falls together.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
+from typing import Final
+
+from e2e_support.conversation import Opened, Record
+from e2e_support.crypto.secret import Secret
+from e2e_support.errors import UsageError
+from e2e_support.ids import MailboxId
+from e2e_support.ticket_keys import parse_number
+from e2e_support.wire import EpochPackage
+from e2e_support_console.schema import MIGRATIONS
+from e2e_support_keys.store import Queries, Row, Store, Transaction, open_store
+
+
+@dataclass(frozen=True, slots=True)
+class TicketRow:
+    """One ticket as the list shows it; times are receipt times in seconds since 1970, 0 is never.
+
+    Attributes:
+        mailbox: id of its shared log.
+        staff_log: id of its staff log, whether or not that exists yet.
+        number: what people call it.
+        subject: as its user wrote it.
+        status: id of the team's label.
+        status_text: the label as people read it.
+        category: id.
+        priority: id; may be empty.
+        created_at: when it came.
+        updated_at: when something visible happened last.
+        waiting_since: since when its user waits for an answer.
+        closed: 1 once it is closed.
+        unread: things that its user said and this administrator has not seen.
+        problem: code of what was wrong with the relay's last answer for it.
+    """
+
+    mailbox: MailboxId
+    staff_log: MailboxId
+    number: str
+    subject: str
+    status: str
+    status_text: str
+    category: str
+    priority: str
+    created_at: int
+    updated_at: int
+    waiting_since: int
+    closed: int
+    unread: int
+    problem: str
+
+
+_COLUMNS: Final = tuple(field.name for field in fields(TicketRow))
+_LIST: Final = ", ".join(_COLUMNS)
+_SET: Final = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)
+_MARKS: Final = ", ".join("?" for _ in _COLUMNS)
+# Column names are literals of this file; values always travel as parameters.
+_SELECT: Final = f"SELECT {_LIST} FROM tickets"  # noqa: S608
+_UPSERT: Final = f"INSERT INTO tickets ({_LIST}) VALUES ({_MARKS}) ON CONFLICT (mailbox) DO UPDATE SET {_SET}"  # noqa: S608
+_ORDER: Final = "ORDER BY closed, waiting_since = 0, waiting_since, updated_at DESC, id"
+
+
+async def open_index(path: str | os.PathLike[str], key: Secret) -> Store:
+    """Open or make the console's store; arguments and errors as ``open_store``."""
+    return await open_store(path, key, MIGRATIONS)
+
+
+# --- facts and roster ------------------------------------------------------------------------------------
+
+
+async def number_of(queries: Queries, name: str) -> int:
+    """Return a remembered number; 0 if there is none."""
+    row = await queries.fetch_one("SELECT value FROM facts WHERE name = ?", name)
+    return int(row[0]) if row else 0
+
+
+async def bytes_of(queries: Queries, name: str) -> bytes:
+    """Return remembered bytes; none if there are none."""
+    row = await queries.fetch_one("SELECT value FROM facts WHERE name = ?", name)
+    return bytes(row[0]) if row else b""
+
+
+async def remember(change: Transaction, name: str, value: int | bytes) -> None:
+    """Remember a number or bytes under a name."""
+    await change.execute("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", name, value)
+
+
+async def forget(change: Transaction, name: str) -> None:
+    """Forget what stands under a name."""
+    await change.execute("DELETE FROM facts WHERE name = ?", name)
+
+
+async def links(queries: Queries) -> list[bytes]:
+    """Return the verified roster links from the genesis on."""
+    return [row[0] for row in await queries.fetch_all("SELECT link FROM links ORDER BY seq")]
+
+
+async def save_links(change: Transaction, known: Sequence[bytes]) -> None:
+    """Keep roster links; ``known`` are all of them, from the genesis on."""
+    have = await change.fetch_one("SELECT count(*) FROM links")
+    start = have[0] if have else 0
+    rows = list(enumerate(known))[start:]
+    await change.execute_many("INSERT INTO links (seq, link) VALUES (?, ?)", rows)
+
+
+async def packages(queries: Queries) -> list[EpochPackage]:
+    """Return the kept epoch packages, oldest first."""
+    rows = await queries.fetch_all("SELECT package FROM packages ORDER BY epoch")
+    return [EpochPackage.from_bytes(row[0]) for row in rows]
+
+
+async def save_package(change: Transaction, package: EpochPackage) -> None:
+    """Keep an epoch's boxes and ring."""
+    sql = "INSERT OR REPLACE INTO packages (epoch, package) VALUES (?, ?)"
+    await change.execute(sql, package.epoch, package.to_bytes())
+
+
+# --- entries ---------------------------------------------------------------------------------------------
+
+
+async def records(queries: Queries, mailbox: MailboxId) -> list[Record]:
+    """Return what was opened of a log, from its first entry on."""
+    rows = await queries.fetch_all("SELECT record FROM entries WHERE mailbox = ? ORDER BY seq", mailbox)
+    return [Record.from_bytes(row[0]) for row in rows]
+
+
+async def length(queries: Queries, mailbox: MailboxId) -> int:
+    """Return how many entries of a log were opened."""
+    row = await queries.fetch_one("SELECT max(seq) + 1 FROM entries WHERE mailbox = ?", mailbox)
+    return (row[0] or 0) if row else 0
+
+
+async def save_entries(change: Transaction, mailbox: MailboxId, opened: Iterable[Opened]) -> None:
+    """Keep opened entries; one that is kept already stays as it is."""
+    rows = [(mailbox, entry.seq, entry.record().to_bytes()) for entry in opened]
+    sql = "INSERT OR IGNORE INTO entries (mailbox, seq, record) VALUES (?, ?, ?)"
+    await change.execute_many(sql, rows)
+
+
+# --- tickets ---------------------------------------------------------------------------------------------
+
+
+async def tickets(queries: Queries) -> list[TicketRow]:
+    """Return all tickets: open ones whose user waits longest first, closed ones last."""
+    return [_ticket(row) for row in await queries.fetch_all(f"{_SELECT} {_ORDER}")]
+
+
+async def ticket(queries: Queries, mailbox: MailboxId) -> TicketRow | None:
+    """Return the ticket of a shared log, if it is one."""
+    row = await queries.fetch_one(f"{_SELECT} WHERE mailbox = ?", mailbox)
+    return _ticket(row) if row else None
+
+
+async def ticket_of(queries: Queries, staff_log: MailboxId) -> TicketRow | None:
+    """Return the ticket whose staff log has this id, whether or not the log exists."""
+    row = await queries.fetch_one(f"{_SELECT} WHERE staff_log = ?", staff_log)
+    return _ticket(row) if row else None
+
+
+async def find(queries: Queries, number: str) -> TicketRow | None:
+    """Return the ticket of a number as a person typed it, if there is one.
+
+    Raises:
+        UsageError: ``bad_number``, or ``ambiguous_number`` for two tickets that somebody made to share one.
+    """
+    rows = await queries.fetch_all(f"{_SELECT} WHERE number = ?", parse_number(number))
+    if len(rows) > 1:
+        raise UsageError(
+            "ambiguous_number",
+            "two tickets have this number; that does not happen by chance",
+            hint="Trust neither; ask their authors by another way.",
+        )
+    return _ticket(rows[0]) if rows else None
+
+
+async def save_ticket(change: Transaction, row: TicketRow) -> None:
+    """Add a ticket or replace what the list says of it."""
+    await change.execute(_UPSERT, *astuple(row))
+
+
+async def seen(queries: Queries, mailbox: MailboxId) -> int:
+    """Return how many entries of a ticket this administrator has seen."""
+    row = await queries.fetch_one("SELECT seen FROM tickets WHERE mailbox = ?", mailbox)
+    return row[0] if row else 0
+
+
+async def mark_seen(change: Transaction, mailbox: MailboxId, upto: int) -> None:
+    """Remember that a ticket was seen up to an entry, not included."""
+    sql = "UPDATE tickets SET seen = max(seen, ?), unread = 0 WHERE mailbox = ?"
+    await change.execute(sql, upto, mailbox)
+
+
+def _ticket(row: Row) -> TicketRow:
+    return TicketRow(*row)

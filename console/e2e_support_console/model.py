@@ -1,0 +1,49 @@
+"""What the console hands to its callers: small frozen values without keys or database rows.
+
+Messages, authors and files are the same values as in the users' SDK.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from e2e_support_client.model import Message, TicketSummary
+
+
+@dataclass(frozen=True, slots=True)
+class InboxTicket(TicketSummary):
+    """A line of the inbox.
+
+    Attributes:
+        waiting_since: since when the user waits for an answer; ``None`` if nobody waits.
+        closed: whether the ticket is closed.
+    """
+
+    waiting_since: datetime | None = None
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TicketView:
+    """A whole ticket as administrators see it.
+
+    Attributes:
+        summary: its line in the inbox.
+        messages: everything that was said, notes among it (``internal``), in the order in which it came.
+        resolution: the note of its resolution.
+        related: number of the ticket that it refers to.
+        fields: answers to the form's further questions, by id.
+        profile: what the user's application says of the user, by name; claimed, not verified.
+        has_debug: whether debug data came with it.
+        offline: empty, or why this is what was known before and not what the relay has now.
+    """
+
+    summary: InboxTicket
+    messages: tuple[Message, ...]
+    resolution: str
+    related: str
+    fields: dict[str, str]
+    profile: dict[str, str]
+    has_debug: bool
+    offline: str = ""

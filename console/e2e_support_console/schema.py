@@ -1,0 +1,88 @@
+"""The console's tables. Released migrations never change; the whole file can be deleted and rebuilt."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_FIRST = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+
+-- The roster, so that the relay can never go back behind it, and what opens its epochs.
+CREATE TABLE links (seq INTEGER PRIMARY KEY, link BLOB NOT NULL);
+CREATE TABLE packages (epoch INTEGER PRIMARY KEY, package BLOB NOT NULL);
+
+-- One row per ticket with a valid opening; rowid is there for a later full-text index over it.
+CREATE TABLE tickets (
+    id INTEGER PRIMARY KEY,
+    mailbox BLOB NOT NULL UNIQUE,
+    staff_log BLOB NOT NULL UNIQUE,
+    number TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    status TEXT NOT NULL,
+    status_text TEXT NOT NULL,
+    category TEXT NOT NULL,
+    priority TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    waiting_since INTEGER NOT NULL,
+    closed INTEGER NOT NULL,
+    unread INTEGER NOT NULL,
+    seen INTEGER NOT NULL DEFAULT 0,
+    problem TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX tickets_number ON tickets (number);
+CREATE INDEX tickets_order ON tickets (closed, waiting_since, updated_at);
+
+-- Opened entries of shared and staff logs alike.
+CREATE TABLE entries (
+    mailbox BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    record BLOB NOT NULL,
+    PRIMARY KEY (mailbox, seq)
+);
+
+-- Mailboxes of the feed that have more entries than were pulled, and those that are no tickets.
+CREATE TABLE moved (
+    mailbox BLOB PRIMARY KEY,
+    length INTEGER NOT NULL,
+    cursor INTEGER NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX moved_order ON moved (tries, cursor);
+CREATE TABLE quarantine (
+    mailbox BLOB PRIMARY KEY,
+    length INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    since INTEGER NOT NULL
+);
+
+-- What this device wants to say and does not know to be stored.
+CREATE TABLE outgoing (
+    message_id BLOB PRIMARY KEY,
+    ticket BLOB NOT NULL,
+    kind INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    seq INTEGER NOT NULL DEFAULT 0,
+    prev_hash BLOB NOT NULL DEFAULT x'',
+    entry BLOB NOT NULL DEFAULT x'',
+    hash BLOB NOT NULL DEFAULT x'',
+    written_at INTEGER NOT NULL,
+    failed TEXT NOT NULL DEFAULT ''
+);
+
+CREATE TABLE alarms (
+    id INTEGER PRIMARY KEY,
+    code TEXT NOT NULL,
+    mailbox BLOB NOT NULL,
+    message TEXT NOT NULL,
+    hint TEXT NOT NULL,
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    count INTEGER NOT NULL DEFAULT 1,
+    proof BLOB NOT NULL DEFAULT x'',
+    UNIQUE (code, mailbox)
+);
+"""
+
+MIGRATIONS: Final = (_FIRST,)
+"""Number i leads from schema i to i + 1."""

@@ -1,0 +1,212 @@
+"""One administrator's unlocked device on one instance: found a team, unlock it, sync, and work in its inbox."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from e2e_support.errors import SupportError, UsageError
+from e2e_support.policy import DEFAULT, Policy
+from e2e_support.support_link import SupportLink
+from e2e_support_client import clock
+from e2e_support_client.port import RelayPort
+from e2e_support_client.transport import HttpRelay
+from e2e_support_console import feed
+from e2e_support_console.alarms import Alarm, alarms, clear_alarms
+from e2e_support_console.desk import Desk
+from e2e_support_console.founding import STORE_NAME, NewTeam, confirm, found, load_device, require_finished
+from e2e_support_console.inbox import Inbox
+from e2e_support_console.index import open_index
+from e2e_support_console.rehearsal import rehearse
+from e2e_support_console.sync import BUDGET, Sync, SyncReport
+from e2e_support_console.team_sync import TeamSync
+from e2e_support_console.writer import Writer
+from e2e_support_keys.fingerprint import Fingerprint
+from e2e_support_keys.keystore import Keystore
+
+OnSynced = Callable[[SyncReport], None]
+PathLike = str | os.PathLike[str]
+
+
+class TeamClient:
+    """An administrator's client. Make one with ``create`` or ``unlock`` and use it in ``async with``.
+
+    Only one process can have a state directory open. The keystore may block on a person and on half a second of
+    key derivation.
+
+    Attributes:
+        inbox: the team's tickets.
+    """
+
+    def __init__(self, desk: Desk, resources: AsyncExitStack) -> None:
+        self._desk = desk
+        self._resources = resources
+        self.inbox = Inbox(desk)
+
+    @classmethod
+    async def create(  # noqa: PLR0913 - each is the founder's to say
+        cls,
+        relay_url: str,
+        *,
+        name: str,
+        owner: str,
+        bootstrap_code: str,
+        keystore: Keystore,
+        state_dir: PathLike,
+        languages: Iterable[str] = (),
+        policy: Policy = DEFAULT,
+        relay: RelayPort | None = None,
+    ) -> Self:
+        """Found a team on a relay, and check that a test ticket opens. Run again, it finishes what was begun.
+
+        Args:
+            relay_url: origin of the relay, ``https://host[:port]``.
+            name: of the team, as users see it.
+            owner: name of the founder, as users see it.
+            bootstrap_code: the one-time code that ``e2e-relay bootstrap`` printed.
+            keystore: where this device's keys are kept, before the relay is told.
+            state_dir: directory of the local encrypted store.
+            languages: tags of the languages that the founder answers in.
+            policy: the instance policy.
+            relay: speaks to the relay instead of HTTP, for tests.
+
+        Raises:
+            UsageError: ``team_exists``, ``other_relay``, ``code_refused``, ``bad_link``, ``store_locked`` …
+            TransportError: the relay is away; what was made is kept.
+            TrustError, PeerError: the relay served something else back, or a test ticket does not open.
+        """
+        url = relay_url.strip().rstrip("/")
+        wanted = NewTeam(url, name, owner, tuple(languages), policy)
+        async with AsyncExitStack() as stack:
+            port = _connected(stack, relay, url)
+            bundle, store = await found(port, wanted, bootstrap_code, keystore, Path(state_dir))
+            await stack.enter_async_context(store)
+            desk = Desk(bundle, port, store, await TeamSync.load(port, bundle, store))
+            await confirm(desk)
+            return cls(desk, stack.pop_all())
+
+    @classmethod
+    async def unlock(cls, keystore: Keystore, state_dir: PathLike, *, relay: RelayPort | None = None) -> Self:
+        """Open this device's keys and store; the relay is not asked for anything yet.
+
+        Args:
+            keystore: where the keys are.
+            state_dir: directory of the local encrypted store; a missing store is filled again by ``sync``.
+            relay: speaks to the relay instead of HTTP, for tests.
+
+        Raises:
+            UsageError: ``no_keys``, ``wrong_passphrase``, ``store_locked``, ``team_unfinished`` …
+            TrustError: what was kept does not verify any more.
+        """
+        bundle = load_device(keystore)
+        if bundle is None:
+            raise UsageError(
+                "no_keys", "there is no team here yet", hint="Found one with `e2e-admin team create`."
+            )
+        async with AsyncExitStack() as stack:
+            port = _connected(stack, relay, SupportLink.parse(bundle.link).url)
+            store = await stack.enter_async_context(
+                await open_index(Path(state_dir) / STORE_NAME, bundle.store_key)
+            )
+            await require_finished(store)
+            desk = Desk(bundle, port, store, await TeamSync.load(port, bundle, store))
+            return cls(desk, stack.pop_all())
+
+    # --- the team ----------------------------------------------------------------------------------------
+
+    @property
+    def link(self) -> str:
+        """The support link that administrators publish."""
+        return self._desk.bundle.link
+
+    @property
+    def team_id(self) -> bytes:
+        """The hash that clients pin, 32 bytes."""
+        return self._desk.team_id
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The team id as eight words, to be compared by telephone."""
+        return Fingerprint.of(self._desk.team_id).words
+
+    @property
+    def name(self) -> str:
+        """The team's name; ``no_roster`` before the first connection."""
+        return self._desk.roster.name
+
+    def self_check(self) -> None:
+        """Seal a test ticket to the team and open it, all on this device.
+
+        Raises:
+            TrustError: ``self_check``.
+        """
+        rehearse(self._desk.roster, self._desk.team.keys, now=clock.now(), random=clock.random)
+
+    # --- work --------------------------------------------------------------------------------------------
+
+    async def sync(self, *, budget: int = BUDGET) -> SyncReport:
+        """Fetch what is new, and find out about what was on its way when this device stopped.
+
+        Args:
+            budget: at most so many mailboxes; the report says how many are left.
+
+        Raises:
+            TransportError: the relay cannot be reached at all.
+            TrustError, PeerError: roster or feed are not as they must be; an alarm was kept.
+        """
+        report = await Sync(self._desk).run(budget=budget)
+        try:
+            await Writer(self._desk).settle_all()
+        except SupportError as error:
+            return replace(report, trouble=report.trouble or error)
+        return report
+
+    async def catch_up(self, on_synced: OnSynced = lambda _: None) -> SyncReport:
+        """Sync until nothing is left that can be fetched now; errors as ``sync``.
+
+        Args:
+            on_synced: told after every run.
+        """
+        while True:
+            report = await self.sync()
+            on_synced(report)
+            if not report.left or not report.done:
+                return report
+
+    async def alarms(self) -> tuple[Alarm, ...]:
+        """Return what an honest relay and honest participants do not do, the newest first."""
+        return tuple(await alarms(self._desk.store))
+
+    async def clear_alarms(self) -> int:
+        """Forget the alarms once a person has looked at them; return how many there were."""
+        async with self._desk.store.transaction() as change:
+            return await clear_alarms(change)
+
+    async def quarantined(self) -> dict[str, int]:
+        """Return how many mailboxes are no tickets, by the reason."""
+        return await feed.quarantined(self._desk.store)
+
+    # --- life --------------------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Close the store, so that another process may open it, and the connections."""
+        await self._resources.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def _connected(stack: AsyncExitStack, relay: RelayPort | None, url: str) -> RelayPort:
+    port = relay or HttpRelay(url)
+    stack.push_async_callback(port.close)
+    return port

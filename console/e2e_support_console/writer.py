@@ -1,0 +1,254 @@
+"""Writes to a ticket's logs by compare-and-append: rules first, sealed bytes kept before they are sent, once.
+
+A draft is kept until its entry is seen in the log. After a crash or a lost answer the log is read first, and
+what stands there already is not sent again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from e2e_support.codec import Message
+from e2e_support.content import NoteBody, StaffOpenBody
+from e2e_support.conversation import Draft, Opened, Sealed
+from e2e_support.errors import SupportError, TransportError, UsageError
+from e2e_support.ids import ID_SIZE, MailboxId, MessageId
+from e2e_support.thread import Thread
+from e2e_support.ticket import Fact
+from e2e_support.vocab import AuthorRole, Kind
+from e2e_support.wire import Head
+from e2e_support_client import clock
+from e2e_support_client.port import Refused
+from e2e_support_client.view import event_kind
+from e2e_support_console.alarms import raise_alarm
+from e2e_support_console.desk import Desk
+from e2e_support_console.follow import Follower
+from e2e_support_console.logs import Log
+from e2e_support_console.outgoing import (
+    Outgoing,
+    drop_draft,
+    keep_draft,
+    keep_sealed,
+    mark_failed,
+    outgoing,
+    same_outgoing,
+    was_sealed,
+)
+from e2e_support_console.staff_log import AlreadyOpen, check_note, staff_create
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Writes as one device.
+
+    Args:
+        desk: the unlocked device.
+    """
+
+    desk: Desk
+
+    async def write(self, ticket: MailboxId, kind: Kind, body: Message, *, anyway: bool = False) -> None:
+        """Write to a ticket's shared log.
+
+        Args:
+            ticket: the shared log.
+            kind: what it is.
+            body: what it says.
+            anyway: write even if somebody else wrote in the same moment.
+
+        Raises:
+            UsageError: a rule of the ticket stands against it, or ``ticket_moved``; nothing was sent.
+            TransportError: the relay is away and nothing was sent, or ``unconfirmed``.
+            PeerError, TrustError: relay or team are not as they must be; nothing more is sent.
+        """
+        log = await self._shared(ticket)
+        self._check(log, kind, body)
+        known = await same_outgoing(self.desk.store, ticket, kind, body)
+        await self._send_new(known or await self._kept(ticket, kind, body), log, anyway=anyway)
+
+    async def note(self, ticket: MailboxId, text: str) -> None:
+        """Write an internal note to a ticket's staff log; errors as ``write``."""
+        shared = await self._shared(ticket)
+        body = NoteBody(shared.conversation.chain.head, text, ())
+        check_note(body)
+        log = await self._staff_log(ticket, body.shared)
+        known = await self._same_note(ticket, text)
+        await self._send_new(known or await self._kept(ticket, Kind.NOTE, body), log, anyway=True)
+
+    async def settle_all(self) -> None:
+        """Find out about everything that is on its way, and send what is not stored.
+
+        Raises:
+            TransportError: the relay is away; all is kept.
+        """
+        for item in await outgoing(self.desk.store):
+            try:
+                await self._settle(item)
+            except TransportError:
+                raise
+            except SupportError as error:
+                await self._trouble(item, error)
+
+    # --- one draft ---------------------------------------------------------------------------------------
+
+    async def _send_new(self, item: Outgoing, log: Log, *, anyway: bool) -> None:
+        """Send what a person has just asked for; what certainly was not sent is given back, not kept."""
+        try:
+            await self._send(item, log, anyway=anyway)
+        except SupportError as error:
+            doubt = await was_sealed(self.desk.store, item.draft.message_id)
+            if isinstance(error, UsageError) or not doubt:
+                async with self.desk.store.transaction() as change:
+                    await drop_draft(change, item.draft.message_id)
+            elif isinstance(error, TransportError):
+                raise _unconfirmed(error) from error
+            raise
+
+    async def _settle(self, item: Outgoing) -> None:
+        log = await self._shared(item.ticket)
+        if item.draft.kind is Kind.NOTE:
+            log = await self._staff_log(item.ticket, log.conversation.chain.head)
+        await self._send(item, log, anyway=True)
+
+    async def _trouble(self, item: Outgoing, error: SupportError) -> None:
+        """Say where the administrator looks what keeps a draft from being sent, for now or for ever."""
+        told = UsageError("not_sent", f"something you wrote was not sent: {error.message}", hint=error.hint)
+        doubt = await was_sealed(self.desk.store, item.draft.message_id)
+        async with self.desk.store.transaction() as change:
+            if isinstance(error, UsageError) or not doubt:
+                await mark_failed(change, item.draft.message_id, error)
+            await raise_alarm(change, told, now=clock.now(), mailbox=item.ticket)
+
+    async def _send(self, item: Outgoing, log: Log, *, anyway: bool) -> None:
+        """Send a kept draft, unless it stands in the log already; what was seen on the way is kept."""
+        if not _stands(log.thread.entries, item.draft, self.desk.author().author.key):
+            try:
+                await self._push(item, log, anyway=anyway)
+            except SupportError:
+                await self._follower.save(item.ticket, log)
+                raise
+        await self._follower.save(item.ticket, log, delivered=item.draft.message_id)
+
+    async def _push(self, item: Outgoing, log: Log, *, anyway: bool) -> None:
+        draft, signer, start = item.draft, self.desk.author(), log.length
+
+        def check() -> None:
+            self._check(log, draft.kind, draft.body)
+            if not anyway and any(event_kind(entry) for entry in log.thread.entries[start:]):
+                raise _moved()
+
+        async def keep(sealed: Sealed) -> None:
+            async with self.desk.store.transaction() as change:
+                await keep_sealed(change, draft.message_id, sealed)
+
+        own = None
+        if item.sealed is not None:
+            own = await log.channel.settle(item.sealed, draft, signer.author, on_pulled=log.take)
+        if own is None:
+            own = await log.channel.push(draft, signer, keep=keep, check=check, on_pulled=log.take)
+        if own.seq == len(log.thread.entries):
+            log.take(own)
+
+    # --- logs --------------------------------------------------------------------------------------------
+
+    @property
+    def _follower(self) -> Follower:
+        return Follower(self.desk)
+
+    async def _shared(self, ticket: MailboxId) -> Log:
+        """Return a shared log as the relay has it now, for a device that may write to it."""
+        self.desk.writer()
+        return await self._follower.shared(ticket)
+
+    async def _staff_log(self, ticket: MailboxId, shared: Head) -> Log:
+        """Return the staff log as the relay has it now; it begins with the first note (§5.6)."""
+        log = await self.desk.load(self.desk.staff_log(ticket), staff=True)
+        if not log.length:
+            await self._create(ticket, log)
+        await self._follower.pull(ticket, log)
+        if not log.length:
+            await self._open(log, shared)
+        return log
+
+    async def _create(self, ticket: MailboxId, log: Log) -> None:
+        """Create the staff log's mailbox; if somebody else was first, it is there just as well."""
+        creation = self.desk.team.keys.staff_log(ticket)
+        create = staff_create(creation, self.desk.capability(), self.desk.team_id, clock.now())
+        try:
+            await self.desk.relay.create(log.mailbox, create, creation)
+        except Refused as refused:
+            if refused.code != "conflict":
+                raise
+
+    async def _open(self, log: Log, shared: Head) -> None:
+        """Write the first entry, which carries the log's key; the loser of a race uses the winner's."""
+
+        def check() -> None:
+            if log.length:
+                raise AlreadyOpen
+
+        async def keep(_: Sealed) -> None:
+            """There is nothing in it that would be missed."""
+
+        draft = Draft(Kind.STAFF_OPEN, StaffOpenBody(shared), _message_id())
+        try:
+            own = await log.channel.push(
+                draft, self.desk.author(), keep=keep, check=check, on_pulled=log.take
+            )
+        except AlreadyOpen:
+            return
+        if own.seq == len(log.thread.entries):
+            log.take(own)
+
+    # --- drafts ------------------------------------------------------------------------------------------
+
+    def _check(self, log: Log, kind: Kind, body: Message) -> None:
+        """Do nothing if the rules allow it; else raise the rule that stands against it."""
+        if not isinstance(log.thread, Thread):
+            return
+        log.thread.require_state()
+        device = self.desk.writer()
+        fact = Fact(log.length, kind, AuthorRole.DEVICE, body, clock.now(), device.role, device.device_id)
+        log.thread.check(fact, self.desk.roster.policy)
+
+    async def _kept(self, ticket: MailboxId, kind: Kind, body: Message) -> Outgoing:
+        draft = Draft(kind, type(body).from_bytes(body.to_bytes()), _message_id())
+        async with self.desk.store.transaction() as change:
+            await keep_draft(change, ticket, draft, now=clock.now())
+        return Outgoing(ticket, draft)
+
+    async def _same_note(self, ticket: MailboxId, text: str) -> Outgoing | None:
+        """Return a note with the same text that is on its way; its shared head may be an older one."""
+        for item in await outgoing(self.desk.store):
+            body = item.draft.body
+            if item.ticket == ticket and isinstance(body, NoteBody) and body.text == text:
+                return item
+        return None
+
+
+def _message_id() -> MessageId:
+    return MessageId(clock.random(ID_SIZE))
+
+
+def _stands(entries: list[Opened], draft: Draft, author: bytes) -> bool:
+    wanted = (draft.message_id, author)
+    return any(
+        entry.inner and (entry.inner.message_id, entry.inner.author.key) == wanted for entry in entries
+    )
+
+
+def _moved() -> UsageError:
+    return UsageError(
+        "ticket_moved",
+        "somebody else wrote to this ticket in the same moment; nothing was sent",
+        hint="Read what is new, then send again.",
+    )
+
+
+def _unconfirmed(error: TransportError) -> TransportError:
+    return TransportError(
+        "unconfirmed",
+        f"it is not known whether it was stored: {error.message}",
+        hint="It is kept on this device. The next command finds out and sends it, once.",
+        retry_after=error.retry_after,
+    )

@@ -1,0 +1,188 @@
+"""A team founded by its own console over a relay in memory, and users who write to it, for tests that tell a story.
+
+room = Room(tmp_path)
+async with await room.found() as team:
+    ticket = await room.ticket("No invoice")
+    await team.sync()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from e2e_support.admission import admit_hash, find_work
+from e2e_support.codec import Message
+from e2e_support.content import Attachment, Author, CloseBody, MessageBody, OpenBody
+from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened
+from e2e_support.crypto.secret import Secret
+from e2e_support.crypto.sign import SigningKey
+from e2e_support.ids import MailboxId, MessageId
+from e2e_support.roster import TrustedRoster
+from e2e_support.support_link import SupportLink
+from e2e_support.ticket_keys import TicketKeys, UserKeyPort, ticket_number
+from e2e_support.vocab import AdmissionMode, AuthorRole, Kind
+from e2e_support.wire import Append, Create, Stored
+from e2e_support_client import clock
+from e2e_support_client.port import RelayPort
+from e2e_support_client.testing import CODE, FakeRelay
+from e2e_support_console import team as team_module
+from e2e_support_console.team import TeamClient
+from e2e_support_keys.keystore import MemoryKeystore
+
+URL = "https://support.example.org"
+
+
+@dataclass
+class User:
+    """A user with one ticket, made of the core alone: what the SDK would refuse to send, this one sends.
+
+    Attributes:
+        relay: the relay.
+        keys: the ticket's keys.
+        conversation: the shared log as the user follows it.
+        signer: signs the user's entries.
+    """
+
+    relay: RelayPort
+    keys: TicketKeys
+    conversation: Conversation
+    signer: AuthorKey
+
+    @property
+    def mailbox(self) -> MailboxId:
+        """The ticket's shared log."""
+        return self.keys.mailbox
+
+    @property
+    def number(self) -> str:
+        """What people call the ticket."""
+        return ticket_number(self.keys.mailbox)
+
+    async def pull(self) -> list[Opened]:
+        """Follow what is new and return it."""
+        page = await self.relay.read(self.mailbox, self.conversation.chain.length, self.keys.capability)
+        self.conversation.chain.check_page(page)
+        return [self.conversation.receive(item) for item in page.items]
+
+    async def send(
+        self, kind: Kind, body: Message, *files: Attachment, first: bool = False, now: int = 0
+    ) -> Opened:
+        """Write an entry, whether or not the rules allow it."""
+        draft = Draft(kind, body, MessageId(clock.random(16)), files)
+        key = self.keys.first_key if first else None
+        moment = now or clock.now()
+        sealed = self.conversation.seal(draft, self.signer, now=moment, random=clock.random, first_key=key)
+        blobs = tuple(file.blob_id for file in files)
+        return await self.post(sealed.entry, *blobs)
+
+    async def post(self, entry: bytes, *blobs: object) -> Opened:
+        """Append any bytes."""
+        chain = self.conversation.chain
+        append = Append(chain.length, chain.hash, entry, blobs)  # type: ignore[arg-type]
+        receipt = await self.relay.append(self.mailbox, append, self.keys.capability)
+        return self.conversation.receive(Stored(entry, receipt))
+
+    async def say(self, text: str, *files: Attachment) -> Opened:
+        """Write a message."""
+        return await self.send(Kind.MESSAGE, MessageBody(text, 0), *files)
+
+    async def close(self, note: str = "done") -> Opened:
+        """Close the ticket."""
+        return await self.send(Kind.CLOSE, CloseBody(note, ""))
+
+    async def texts(self) -> list[str]:
+        """Return what the team has said since the last time."""
+        said = [opened.body for opened in await self.pull()]
+        return [body.text for body in said if isinstance(body, MessageBody)]
+
+
+@dataclass
+class Room:
+    """A relay, the home of one console, and whatever users a test needs.
+
+    Attributes:
+        home: the console's directory.
+        relay: the relay; tests inject faults into it.
+        keystore: the console's keys.
+    """
+
+    home: Path
+    relay: FakeRelay = field(default_factory=FakeRelay)
+    keystore: MemoryKeystore = field(default_factory=MemoryKeystore)
+
+    async def found(
+        self, relay: RelayPort | None = None, *, code: str = CODE, owner: str = "Anna"
+    ) -> TeamClient:
+        """Return the console of a new team."""
+        return await TeamClient.create(
+            URL,
+            name="Example team",
+            owner=owner,
+            bootstrap_code=code,
+            keystore=self.keystore,
+            state_dir=self.home,
+            languages=("en",),
+            relay=relay or self.relay,
+        )
+
+    async def unlock(self, relay: RelayPort | None = None) -> TeamClient:
+        """Return the console of the same team in a new process."""
+        return await TeamClient.unlock(self.keystore, self.home, relay=relay or self.relay)
+
+    async def roster(self) -> TrustedRoster:
+        """Return the team's roster as any user would fetch it."""
+        pin = SupportLink.parse(self.link)
+        page = await self.relay.links(pin.team_id, 0)
+        return TrustedRoster.begin(page.links[0], team_id=pin.team_id).update(page.links[1:])
+
+    @property
+    def link(self) -> str:
+        """The team's support link."""
+        bundle = self.keystore.load()
+        assert bundle is not None
+        return bundle.link
+
+    async def mailbox(self, *, relay: RelayPort | None = None) -> User:
+        """Return a user with an empty mailbox."""
+        roster = await self.roster()
+        keys = TicketKeys.derive(Secret.random(clock.random), roster.team_id, 202701, 0)
+        port = UserKeyPort(roster.team_id, keys.reply)
+        author = AuthorKey(Author(AuthorRole.USER, keys.author.public), keys.author)
+        conversation = Conversation(keys.mailbox, roster, port, author_key=keys.author.public)
+        user = User(relay or self.relay, keys, conversation, author)
+        await self._create(user, roster)
+        return user
+
+    async def _create(self, user: User, roster: TrustedRoster) -> None:
+        terms = await self.relay.admission(roster.team_id)
+        work = find_work(admit_hash(roster.team_id, terms.day, user.mailbox), terms.bits)
+        public = user.keys.capability.public
+        create = Create(public, public, 1, roster.team_id, terms.day, AdmissionMode.OPEN, work)
+        await self.relay.create(user.mailbox, create, user.keys.capability)
+
+    async def ticket(
+        self, subject: str = "No invoice", text: str = "The list is empty.", **changes: object
+    ) -> User:
+        """Return a user who has opened a ticket."""
+        user = await self.mailbox()
+        await user.send(Kind.OPEN, opening(user, subject=subject, text=text, **changes), first=True)
+        return user
+
+
+def opening(user: User, **changes: object) -> OpenBody:
+    """Return what a user says first."""
+    body = OpenBody(
+        "No invoice", "The list is empty.", "question", "", (), (), b"", "", b"", user.keys.reply.public
+    )
+    return replace(body, **changes)  # type: ignore[arg-type]
+
+
+def fresh_key() -> SigningKey:
+    """Return a new signing key."""
+    return SigningKey(Secret.random(clock.random))
+
+
+Make = Callable[..., object]
+__all__ = ["CODE", "URL", "Room", "User", "fresh_key", "opening", "team_module"]
