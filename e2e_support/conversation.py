@@ -55,6 +55,10 @@ class Team(Protocol):
         """Tell whether a head is one that this roster went through."""
         ...
 
+    def epoch_at(self, seq: int) -> EpochRecord:
+        """Return the epoch that was the newest once the link of that sequence number stood."""
+        ...
+
     def device_at(self, device_id: DeviceId, head: Head) -> DeviceRecord | None:
         """Return the device if it was active at that head."""
         ...
@@ -73,8 +77,9 @@ class Opened:
         received: the time in that receipt, seconds since 1970.
         quoted: the time that this entry quotes for its predecessor; 0 where it quotes none that holds.
         gen: generation of the ticket key.
-        epoch: team epoch of its boxes, or of the last boxes before it.
-        key: the ticket key, where this entry begins a generation that this reader can open.
+        epoch: team epoch of its boxes if they hold, otherwise of the last boxes before it that did.
+        key: the ticket key, where this entry begins a generation: only with the verdict OK, since everybody can
+            seal a key of their own for the team and the entry's signature alone says whose it is.
         inner: its signed part; ``None`` where it did not open or is forged.
         body: the decoded body of its kind; ``None`` likewise.
         device: the roster device that signed it; ``None`` for the user and for what cannot be attributed.
@@ -164,7 +169,7 @@ class Conversation:
     Attributes:
         chain: how far the log was followed.
         gen: newest generation of the ticket key in the log; -1 before the first entry.
-        epoch: team epoch of the newest boxes.
+        epoch: team epoch of the newest boxes that hold.
         reply_key: the user's X-Wing public key, once the first entry told it.
         equivocations: pairs of receipts for one entry that differ: proof against the relay.
     """
@@ -250,17 +255,14 @@ class Conversation:
             return replace(seen, verdict=verdict, reason=error.code)
 
     def _place(self, entry: Entry, seen: Opened) -> Opened:
-        """Note generation and epoch; a box that nobody can open still uses up its generation (§5.2)."""
-        if entry.boxes and entry.gen == self.gen + 1:
-            return replace(seen, gen=entry.gen, epoch=max(self.epoch, entry.boxes[0].epoch))
-        return seen
+        """Note the generation: boxes that do not hold use it up too, and the next writer begins another (§5.2)."""
+        return replace(seen, gen=entry.gen) if entry.boxes and entry.gen == self.gen + 1 else seen
 
     def _judge(self, entry: Entry, seen: Opened, *, accept_strange: bool) -> Opened:
         """Open an entry and check its author, in the order of §5.5."""
         self._check_order(entry)
         key, context, signed = self._unlock(entry, seen.seq)
         inner = Inner.from_bytes(signed.inner)
-        seen = replace(seen, key=key if entry.boxes else None)
         strange = self._is_strange(inner.roster_head, accept_strange=accept_strange)
         if strange and inner.author.role is AuthorRole.DEVICE:
             return replace(seen, verdict=Verdict.UNVERIFIABLE, reason="unknown_roster_head")
@@ -271,14 +273,17 @@ class Conversation:
         seen = replace(seen, inner=inner, body=_body_of(inner), device=device)
         if strange:
             return replace(seen, verdict=Verdict.UNVERIFIABLE, reason="unknown_roster_head")
-        return self._check_quotes(seen, inner, rekey=seen.seq > 0 and bool(entry.boxes))
+        seen = self._check_quotes(seen, inner, entry)
+        if not entry.boxes or seen.verdict is not Verdict.OK:
+            return seen
+        return replace(seen, key=key, epoch=entry.boxes[0].epoch)
 
     def _check_order(self, entry: Entry) -> None:
         """Boxes and generations follow each other as §5.2 says."""
         wanted = (Recipient.TEAM,) if self.staff else (Recipient.TEAM, Recipient.USER)
         if entry.boxes:
             recipients = tuple(box.recipient for box in entry.boxes)
-            good = recipients == wanted and entry.gen == self.gen + 1 and entry.boxes[0].epoch >= self.epoch
+            good = recipients == wanted and entry.gen == self.gen + 1
         else:
             good = self.gen >= 0 and entry.gen == self.gen
         if not good:
@@ -319,16 +324,26 @@ class Conversation:
             return author.key
         raise PeerError("bad_author", "the author is not a participant of this ticket")
 
-    def _check_quotes(self, seen: Opened, inner: Inner, *, rekey: bool) -> Opened:
-        """Check what an entry says of the log before it; a false quote has no effect on the ticket (§5.3, §5.7)."""
-        if inner.previous_key and not rekey:
+    def _check_quotes(self, seen: Opened, inner: Inner, entry: Entry) -> Opened:
+        """Check what an entry says of roster and log; a false word has no effect on the ticket (§5.2, §5.3, §5.7)."""
+        if inner.previous_key and not (entry.gen and entry.boxes):
             return replace(seen, verdict=Verdict.NONCONFORMING, reason="stray_key")
         if inner.roster_head.length < self._cited:
             return replace(seen, verdict=Verdict.NONCONFORMING, reason="older_roster")
+        if entry.boxes and not self._is_newest(entry.boxes[0].epoch, inner.roster_head):
+            return replace(seen, verdict=Verdict.NONCONFORMING, reason="wrong_epoch")
         try:
             return replace(seen, quoted=self._quoted_time(inner.receipt))
         except PeerError:
             return replace(seen, verdict=Verdict.NONCONFORMING, reason="bad_quote")
+
+    def _is_newest(self, epoch: int, cited: Head) -> bool:
+        """Tell whether boxes name the newest epoch that their author knew.
+
+        A removed device can cite only heads before its removal. So it cannot name the epoch that its removal
+        began, and whatever key it brings is replaced by the next writer (attack 52).
+        """
+        return epoch == self.team.epoch_at(cited.length - 1).epoch
 
     def _quoted_time(self, receipt: bytes) -> int:
         if receipt == self._receipt:
@@ -346,7 +361,7 @@ class Conversation:
 
     def _follow(self, opened: Opened) -> None:
         self.chain = replace(self.chain, length=opened.seq + 1, hash=opened.hash)
-        if opened.key is not None or opened.gen != self.gen:
+        if opened.gen != self.gen:
             self._key = opened.key
         self.gen, self.epoch = opened.gen, opened.epoch
         self._receipt, self._received = opened.receipt, opened.received
