@@ -17,7 +17,7 @@ from e2e_support.crypto.hash import digest, u64
 from e2e_support.crypto.pad import pad, unpad
 from e2e_support.crypto.secret import SECRET_ACCESS, Random, Secret
 from e2e_support.crypto.sign import SigningKey, require_signature
-from e2e_support.crypto.suite import SUITE, VERSION
+from e2e_support.crypto.suite import KEY_SIZE, SUITE, VERSION, cannot_open
 from e2e_support.errors import PeerError, TrustError
 from e2e_support.ids import DeviceId, Hash, MailboxId, MessageId, RelayKeyId, TeamId
 from e2e_support.limits import ID_TEXT_MAX, INNER_MAX, KIB, RECEIPT_MAX
@@ -294,6 +294,8 @@ class Conversation:
         key = self.keys.open_key(self.mailbox, entry) if entry.boxes else self._key
         if key is None:
             raise PeerError("no_key", "the key of this generation could not be opened")
+        if len(key) != KEY_SIZE:  # a box opens whatever was sealed in it
+            raise cannot_open()
         context = self._context(seq, entry.gen, entry.direction, entry.boxes)
         padded = cae.decrypt(key, Tag.ENTRY, context, entry.ciphertext)
         return key, context, SignedInner.from_bytes(unpad(padded))

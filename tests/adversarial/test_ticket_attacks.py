@@ -123,3 +123,17 @@ def test_92_an_honest_box_under_the_old_epoch_is_replaced_at_once() -> None:
         )
     )
     assert not knows_the_answer(ticket)
+
+
+# --- 93: a box that holds something else than a key -------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [0, 31, 33, 96])
+def test_93_a_box_with_a_key_of_another_size_stops_no_reader(size: int) -> None:
+    """What opens and is no key is like what does not open; the console goes on reading."""
+    ticket = Ticket.begin()
+    boxes = ticket.boxes(Secret(bytes(size)), 1)
+    opened = ticket.post(ticket.craft(ticket.user, key=STOLEN, gen=1, boxes=boxes))
+    assert (opened.verdict, opened.reason) == (FORGED, "cannot_open")
+    assert ticket.say(ticket.user, Kind.MESSAGE, text("Still here?")).verdict is OK
+    assert ticket.agree()
