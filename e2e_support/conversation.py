@@ -369,7 +369,10 @@ class Conversation:
         self._receipt, self._received = opened.receipt, opened.received
         if opened.inner is None:
             return
-        self._cited = max(self._cited, opened.inner.roster_head.length)
+        if (
+            opened.verdict is not Verdict.UNVERIFIABLE
+        ):  # a head that nobody knows must not outdate the true ones
+            self._cited = max(self._cited, opened.inner.roster_head.length)
         if isinstance(opened.body, OpenBody) and opened.seq == 0:
             self.author_key, self.reply_key = opened.inner.author.key, opened.body.reply_key
 

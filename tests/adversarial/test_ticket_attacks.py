@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from e2e_support import conversation
-from e2e_support.content import Author
+from e2e_support.content import Author, CloseBody
 from e2e_support.conversation import Conversation
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
@@ -136,4 +136,19 @@ def test_93_a_box_with_a_key_of_another_size_stops_no_reader(size: int) -> None:
     opened = ticket.post(ticket.craft(ticket.user, key=STOLEN, gen=1, boxes=boxes))
     assert (opened.verdict, opened.reason) == (FORGED, "cannot_open")
     assert ticket.say(ticket.user, Kind.MESSAGE, text("Still here?")).verdict is OK
+    assert ticket.agree()
+
+
+# --- 94: a roster head that does not exist ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 2**53 - 1])
+def test_94_an_invented_roster_head_does_not_outdate_the_true_one(length: int) -> None:
+    """Cited heads never go back, but only a head that the roster went through counts."""
+    ticket = Ticket.begin()
+    item = ticket.log.add(ticket.craft(ticket.user, roster_head=Head(length, ticket.log.chain.hash)))
+    for side in (ticket.user, ticket.anna):
+        opened = side.read(item, accept_strange=True)
+        assert (opened.verdict, opened.reason) == (UNVERIFIABLE, "unknown_roster_head")
+    assert ticket.say(ticket.anna, Kind.CLOSE, CloseBody("Spam.", "")).verdict is OK
     assert ticket.agree()
