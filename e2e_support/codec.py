@@ -139,23 +139,30 @@ class Uint:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A member of an integer enum; an unknown number means that this program is too old."""
+    """A member of an integer enum; an unknown number means that this program is too old.
+
+    ``later`` lets an unknown number through as a plain integer: for what is believed only once a signature around
+    it holds, and must be refused then.
+    """
 
     enum: type[IntEnum]
+    later: bool = False
 
-    def load(self, value: Value) -> IntEnum:
+    def load(self, value: Value) -> int:
         if type(value) is not int:
             raise _malformed("integer expected")
         try:
             return self.enum(value)
         except ValueError:
+            if self.later:
+                return value
             raise PeerError(
                 "update_needed",
                 f"unknown {self.enum.__name__.lower()} {value}",
                 hint="Update this program: the other side speaks a newer version.",
             ) from None
 
-    def dump(self, value: IntEnum) -> Value:
+    def dump(self, value: int) -> Value:
         return int(value)
 
     def describe(self) -> str:

@@ -33,7 +33,7 @@ class Author(Message):
     """Who signed: the ticket's own author key (32 B) or a roster device (16 B id)."""
 
     LIMIT: ClassVar[int] = 64
-    role: Annotated[AuthorRole, Choice(AuthorRole)]
+    role: Annotated[AuthorRole, Choice(AuthorRole, later=True)]
     key: Annotated[bytes, Bin((16, 32))]
 
 
@@ -54,11 +54,14 @@ class Attachment(Message):
 
 @dataclass(frozen=True, slots=True)
 class Inner(Message):
-    """The part of an entry that its author signs (protocol 5.3)."""
+    """The part of an entry that its author signs (protocol 5.3).
+
+    Version and kind may be unknown here: only a participant's signature makes them a reason to ask for an update.
+    """
 
     LIMIT: ClassVar[int] = INNER_MAX
     version: Annotated[int, Uint()]
-    kind: Annotated[Kind, Choice(Kind)]
+    kind: Annotated[Kind, Choice(Kind, later=True)]
     message_id: Annotated[MessageId, B16]
     author: Annotated[Author, Author]
     roster_head: Annotated[Head, Head]

@@ -6,13 +6,18 @@ defence away and show that the attack succeeds then.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import cast
+
 import pytest
 
 from e2e_support import conversation
+from e2e_support.codec import Value, decode, encode
 from e2e_support.content import Author, CloseBody
 from e2e_support.conversation import Conversation
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
+from e2e_support.errors import SupportError
 from e2e_support.vocab import AuthorRole, Kind, Recipient, Verdict
 from e2e_support.wire import Box, Entry, Head
 from ticket_builder import ANNA, BEN, Ticket, text
@@ -36,11 +41,94 @@ def always(*_: object, **__: object) -> bool:
     return True
 
 
+def stops(ticket: Ticket, entry: bytes) -> str:
+    """Store an entry that nobody may follow; return the code of the error that both readers raise."""
+    item = ticket.log.add(entry)
+    codes: set[str] = set()
+    for side in (ticket.user, ticket.anna):
+        before = side.conversation.chain
+        with pytest.raises(SupportError) as error:
+            side.read(item)
+        codes.add(error.value.code)
+        assert side.conversation.chain == before
+    (code,) = codes
+    return code
+
+
 def knows_the_answer(ticket: Ticket) -> bool:
     """Let anna answer, and tell whether her answer is encrypted under the key that the attacker knows."""
     ticket.say(ticket.anna, Kind.MESSAGE, text("The code is 1234."))
     entry = Entry.from_bytes(ticket.log.items[-1].entry)
     return not entry.boxes and ticket.anna.key == STOLEN
+
+
+# --- 24, 25: another version, another kind ----------------------------------------------------------------
+
+
+def changed(place: int, value: object) -> Callable[[bytes], bytes]:
+    """Return what puts another value into a place of a message's bytes."""
+
+    def change(data: bytes) -> bytes:
+        fields: list[object] = list(cast("tuple[object, ...]", decode(data, limit=len(data))))
+        fields[place] = value
+        return encode(cast("Value", tuple(fields)))
+
+    return change
+
+
+NEWER = {
+    "version 0": (0, 0),
+    "version 2": (0, 2),
+    "suite 0": (1, 0),
+    "suite 2": (1, 2),
+    "direction 3": (3, 3),
+}
+INSIDE = {
+    "version 0": (0, 0),
+    "version 2": (0, 2),
+    "kind 0": (1, 0),
+    "kind 13": (1, 13),
+    "reserved kind 34": (1, 34),
+}
+
+
+@pytest.mark.parametrize(("place", "value"), NEWER.values(), ids=NEWER.keys())
+def test_24_another_version_outside_is_a_hard_stop(place: int, value: int) -> None:
+    """An older or newer entry is not followed and not skipped: nothing after it is believed either."""
+    ticket = Ticket.begin()
+    entry = changed(place, value)(ticket.craft(ticket.user))
+    assert stops(ticket, entry) == "update_needed"
+
+
+@pytest.mark.parametrize(("place", "value"), INSIDE.values(), ids=INSIDE.keys())
+def test_25_an_unknown_kind_of_a_participant_is_a_hard_stop(place: int, value: int) -> None:
+    """What a participant signed and this program does not know is never skipped."""
+    ticket = Ticket.begin()
+    assert stops(ticket, ticket.craft(ticket.user, as_transported=changed(place, value))) == "update_needed"
+
+
+@pytest.mark.parametrize(("place", "value"), INSIDE.values(), ids=INSIDE.keys())
+def test_25_an_unknown_kind_of_nobody_is_a_forgery(place: int, value: int) -> None:
+    """Whoever can seal a box cannot stop a ticket by pretending to be newer."""
+    ticket = Ticket.begin()
+    entry = ticket.craft(
+        ticket.user,
+        key=STOLEN,
+        gen=1,
+        boxes=ticket.boxes(STOLEN, 1),
+        signer=STRANGER,
+        as_transported=changed(place, value),
+    )
+    opened = ticket.post(entry)
+    assert (opened.verdict, opened.reason) == (FORGED, "bad_signature")
+
+
+def test_25_an_unknown_role_of_an_author_is_a_forgery() -> None:
+    """Nobody knows whose key would have to sign."""
+    ticket = Ticket.begin()
+    key = ticket.user.signer.author.key
+    opened = ticket.post(ticket.craft(ticket.user, as_transported=changed(3, (2, key))))
+    assert (opened.verdict, opened.reason) == (FORGED, "bad_direction")
 
 
 # --- 91: a key that nobody of the ticket has made ---------------------------------------------------------

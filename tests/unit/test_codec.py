@@ -166,6 +166,15 @@ def test_unknown_choice_asks_for_an_update() -> None:
     assert error.value.code == "update_needed"
 
 
+def test_a_choice_may_be_judged_later() -> None:
+    """What counts only under a signature comes through as a number, but still as nothing else than one."""
+    later = Choice(Colour, later=True)
+    assert (later.load(1), later.load(2), later.dump(2)) == (Colour.RED, 2, 2)
+    with pytest.raises(PeerError) as error:
+        later.load("1")
+    assert error.value.code == "malformed"
+
+
 BAD_FIELDS = [
     Tree(Colour.RED, b"abc", b"", "", Leaf(1), ()),
     Tree(Colour.RED, b"ab", b"", "abcde", Leaf(1), ()),
