@@ -174,17 +174,17 @@ class Client:
         (await self.send("POST", "/v1/teams", Found(code, batch).to_bytes())).expect(201)
         return TeamHandle(begin_batch(batch).team_id, epoch_keys(seed).capability)
 
-    def create(self, team: TeamHandle, key: SigningKey, **changed: Any) -> Create:
+    def create(self, of: TeamHandle, key: SigningKey, **changed: Any) -> Create:
         """Return a create with its proof of work."""
         day = day_of(int(self.clock()))
-        admit = admit_hash(team.team_id, day, mailbox_id(key.public))
+        admit = admit_hash(of.team_id, day, mailbox_id(key.public))
         mode = changed.get("mode", AdmissionMode.OPEN)
-        proof = prove_team(team.capability, admit) if mode is AdmissionMode.TEAM else find_work(admit, BITS)
+        proof = prove_team(of.capability, admit) if mode is AdmissionMode.TEAM else find_work(admit, BITS)
         fields: dict[str, Any] = {
             "creation_key": key.public,
             "user_key": key.public,
             "team": 1,
-            "team_id": team.team_id,
+            "team_id": of.team_id,
             "day": day,
             "mode": mode,
             "proof": proof,
@@ -195,11 +195,11 @@ class Client:
         """Send a create signed by its key."""
         return await self.ask(key, "PUT", f"/v1/mailboxes/{b64(mailbox_id(key.public))}", create.to_bytes())
 
-    async def ticket(self, team: TeamHandle, key: SigningKey | None = None, **changed: Any) -> Mailbox:
+    async def ticket(self, of: TeamHandle, key: SigningKey | None = None, **changed: Any) -> Mailbox:
         """Create a mailbox and return it."""
         key = key or new_key()
-        (await self.put_mailbox(key, self.create(team, key, **changed))).expect(201, 200)
-        return Mailbox(self, key, team)
+        (await self.put_mailbox(key, self.create(of, key, **changed))).expect(201, 200)
+        return Mailbox(self, key, of)
 
     async def staff_log(self, team: TeamHandle) -> Mailbox:
         """Create a mailbox without a user class."""

@@ -123,7 +123,6 @@ async def open_relay(config: Config, *, clock: Clock = now, logger: Logger | Non
 
 def prepare(config: Config) -> ReceiptSigner:
     """Make the data directory ready and return what signs receipts."""
-    os.umask(0o077)  # whatever is made from here on is the relay's alone
     keyfile.make_directory(config.data)
     keyfile.make_directory(config.data / BLOBS)
     return ReceiptSigner(keyfile.load_key(config.data))

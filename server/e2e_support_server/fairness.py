@@ -27,7 +27,8 @@ class Rate:
 
     def wait(self, key: Hashable, now: float) -> float:
         """Count one more and return 0, or return how many seconds to wait and count nothing."""
-        even = max(self._even.get(key, 0.0), now)
+        # Never further ahead than the slack: a clock that was set back must not lock anybody out.
+        even = min(max(self._even.get(key, 0.0), now), now + self._slack)
         late = even + self._cost - now - self._slack
         if late > 0:
             return late
@@ -53,7 +54,9 @@ class Turns:
     def wait(self, mailbox: int, writer: Writer, now: float) -> float:
         """Return how long the head is still held against this class."""
         hold = self._holds.get(mailbox)
-        return max(0.0, hold.until - now) if hold and hold.writer is not writer else 0.0
+        if hold is None or hold.writer is writer or not now < hold.until <= now + HOLD_SECONDS:
+            return 0.0
+        return hold.until - now
 
     def refused(self, mailbox: int, writer: Writer, now: float) -> None:
         """Hold the head for a class that lost it, unless the turn is the other's."""

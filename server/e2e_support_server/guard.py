@@ -72,7 +72,7 @@ class Guard:
         """Return a permit for a read, signed or in a session."""
         public, signed = self._reader(request)
         access = await self._mailboxes.access(mailbox_id, public)
-        if access is None:
+        if access is None or public == NOBODY:
             raise not_found()
         self._use(signed)
         return Permit(*access)
@@ -158,16 +158,23 @@ async def read_body(request: web.Request, most: int, seconds: float) -> bytes:
         Refusal: ``too_large``.
         PeerError: ``malformed`` when it does not arrive, or not in time.
     """
-    if (request.content_length or 0) > most:
-        raise Refusal("too_large")
-    body = bytearray()
+    _check_size(request.content_length or 0, most)
+    if request.content.is_eof():  # all there already, as for most small bodies
+        body = request.content.read_nowait()
+        _check_size(len(body), most)
+        return body
+    parts = bytearray()
     try:
         async with asyncio.timeout(seconds):
             async for part in request.content.iter_any():
-                body += part
-                if len(body) > most:
-                    raise Refusal("too_large")
+                parts += part
+                _check_size(len(parts), most)
     except (TimeoutError, web.RequestPayloadError, ConnectionError):
         request.protocol.force_close()
         raise PeerError("malformed", "the body did not arrive") from None
-    return bytes(body)
+    return bytes(parts)
+
+
+def _check_size(size: int, most: int) -> None:
+    if size > most:
+        raise Refusal("too_large")

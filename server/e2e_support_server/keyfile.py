@@ -18,16 +18,9 @@ LOCK_FILE = "lock"
 
 
 def make_directory(directory: Path) -> None:
-    """Make a directory that only this user can look into, or check that it is one.
-
-    Raises:
-        UsageError: ``open_directory`` when others may write to it.
-    """
+    """Make a directory into which only this user can look, whoever made it before."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if stat.S_IMODE(directory.stat().st_mode) & 0o022:
-        raise UsageError(
-            "open_directory", "others may write to the data directory", hint=f"chmod 700 {directory}"
-        )
+    directory.chmod(0o700)
 
 
 def load_key(directory: Path) -> SigningKey:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ def make_middleware(authorities: frozenset[str], logger: Logger) -> Middleware:
         authorities: names that the relay answers to, lower case.
         logger: gets a line for every fault, and with level ``debug`` for every request.
     """
+    tell_all = logger.is_enabled_for(logging.DEBUG)
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -49,7 +51,8 @@ def make_middleware(authorities: frozenset[str], logger: Logger) -> Middleware:
             response = await handler(request)
         except Exception as error:  # noqa: BLE001 - the one place where errors become answers
             response = _refused(request, error, logger)
-        logger.debug("request", method=request.method, route=route_of(request), status=response.status)
+        if tell_all:
+            logger.debug("request", method=request.method, route=route_of(request), status=response.status)
         return response
 
     return middleware
@@ -92,8 +95,8 @@ def raw_problem(error: Exception) -> web.Response:
 
 
 def _refused(request: web.Request, error: Exception, logger: Logger) -> web.Response:
-    if isinstance(error, ConnectionError):  # the client has gone; aiohttp knows what to do
-        raise error
+    if isinstance(error, ConnectionError) or request.writer.output_size > 0:
+        raise ConnectionResetError("nothing more can be said on this connection")
     refusal = refusal_of(error)
     if refusal.code in ("internal", "disk_full"):
         logger.error("fault", route=route_of(request), code=refusal.code, fault=type(error).__name__)

@@ -14,8 +14,7 @@ from e2e_support.ids import ID_SIZE, MailboxId
 from e2e_support.request import b64
 from e2e_support.wire import Ring
 from e2e_support_server.bell import Listener
-from e2e_support_server.config import Limits
-from e2e_support_server.handlers.http import CONTEXT, answer, mailbox_of, numbers, team_of
+from e2e_support_server.handlers.http import CONTEXT, answer, mailbox_of, numbers, team_of, write
 
 WAIT_MOST = 30
 EVENT_STREAM = "text/event-stream"
@@ -66,17 +65,13 @@ async def _stream(request: web.Request, source: _Source, listener: Listener, tol
     try:
         while not listener.closing and loop.time() < end:
             newest = await listener.wait(told, limits.ping_seconds)
-            await _write(response, _event(source, newest) if newest > told else b":\n\n", limits)
+            event = _event(source, newest) if newest > told else b":\n\n"
+            await write(response, event, limits.write_seconds)
             told = max(told, newest)
-        await _write(response, _bye(), limits)
-    except (ConnectionError, TimeoutError):
+        await write(response, _bye(), limits.write_seconds)
+    except ConnectionError:
         pass  # the listener has gone; there is nobody to tell
     return response
-
-
-async def _write(response: web.StreamResponse, data: bytes, limits: Limits) -> None:
-    async with asyncio.timeout(limits.write_seconds):
-        await response.write(data)
 
 
 def _event(source: _Source, newest: int) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 
 from aiohttp import web
@@ -10,7 +9,16 @@ from aiohttp import web
 from e2e_support.errors import PeerError
 from e2e_support.limits import PIECE_SIZE
 from e2e_support.wire import BlobSize
-from e2e_support_server.handlers.http import CONTEXT, OCTETS, answer, blob_of, made, mailbox_of, numbers
+from e2e_support_server.handlers.http import (
+    CONTEXT,
+    OCTETS,
+    answer,
+    blob_of,
+    made,
+    mailbox_of,
+    numbers,
+    write,
+)
 
 _RANGE = re.compile(r"bytes=([0-9]{1,16})-([0-9]{1,16})")
 
@@ -53,8 +61,7 @@ async def read(request: web.Request) -> web.StreamResponse:
         response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{blob.size}"
     await response.prepare(request)
     async for part in parts:
-        async with asyncio.timeout(relay.config.limits.write_seconds):  # a reader that stops reading
-            await response.write(part)
+        await write(response, part, relay.config.limits.write_seconds)
     await response.write_eof()
     return response
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 
@@ -74,6 +75,19 @@ def numbers(request: web.Request, *names: str) -> list[int]:
 def answer(body: bytes = b"", *, status: int = 200, media_type: str = MEDIA_TYPE) -> web.Response:
     """Return a successful answer."""
     return web.Response(status=status, body=body, headers={"Content-Type": media_type} if body else None)
+
+
+async def write(response: web.StreamResponse, data: bytes, seconds: float) -> None:
+    """Send one part of an answer.
+
+    Raises:
+        ConnectionError: when the reader has gone, or takes nothing for that many seconds.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            await response.write(data)
+    except TimeoutError:
+        raise ConnectionError("the reader has stopped reading") from None
 
 
 def made(new: bool) -> web.Response:  # noqa: FBT001 - the one thing it says

@@ -141,7 +141,7 @@ class Mailboxes:
         self._known.pop(mailbox_id, None)
 
     def _writer(self, mailbox: Mailbox, public: bytes) -> Writer | None:
-        if mailbox.user_key == public:
+        if public and mailbox.user_key == public:
             return Writer.USER
         return Writer.TEAM if mailbox.team and self._teams.holds(mailbox.team_id, public) else None
 

@@ -11,28 +11,21 @@ from e2e_support_server.refusal import Refusal, not_found
 from e2e_support_server.rules import Budget, State, Wish, judge
 from e2e_support_server.storage.base import Appended
 
-SEQ_BITS = 14  # 2**14 > MAILBOX_ENTRIES_MAX
-
 _STATE = (
     "SELECT length, hash, time, user_entries, user_bytes, team_entries, team_bytes, frozen, team, team_access"
     " FROM mailboxes WHERE number = ?"
 )
 _TEAM = "SELECT epoch, cursor FROM teams WHERE number = ?"
-_PRESENT = "SELECT hash, receipt FROM entries WHERE place = ?"
+_PRESENT = "SELECT hash, receipt FROM entries WHERE mailbox = ? AND seq = ?"
 _READY = "SELECT 1 FROM blobs WHERE mailbox = ? AND id = ? AND writer = ? AND complete = 1 AND open_since IS NOT NULL"
 _COMMIT_BLOB = "UPDATE blobs SET open_since = NULL WHERE mailbox = ? AND id = ?"
-_ENTRY = "INSERT INTO entries (place, hash, entry, receipt) VALUES (?, ?, ?, ?)"
+_ENTRY = "INSERT INTO entries (mailbox, seq, hash, entry, receipt) VALUES (?, ?, ?, ?, ?)"
 _STEP = "INSERT INTO feed (team, cursor, mailbox_id, seq) VALUES (?, ?, ?, ?)"
 _MOVE = (
     "UPDATE mailboxes SET length = ?, hash = ?, time = ?, user_entries = ?, user_bytes = ?, team_entries = ?,"
     " team_bytes = ?, empty_since = NULL WHERE number = ?"
 )
 _CURSOR = "UPDATE teams SET cursor = ? WHERE number = ?"
-
-
-def place_of(mailbox: int, seq: int) -> int:
-    """Return the key under which an entry stands."""
-    return mailbox << SEQ_BITS | seq
 
 
 @dataclass(slots=True)
@@ -78,7 +71,7 @@ class AppendGroup:
         self._mailboxes: dict[int, _MailboxState] = {}
         self._teams: dict[int, _TeamState] = {}
         self._accepted: list[_Accepted] = []
-        self._places: dict[int, tuple[Hash, int]] = {}
+        self._places: dict[tuple[int, int], tuple[Hash, int]] = {}
 
     def add(self, wish: Wish) -> Appended | int:
         """Take one wish in.
@@ -108,7 +101,7 @@ class AppendGroup:
         pairs = list(zip(self._accepted, receipts, strict=True))
         self._run_many(
             _ENTRY,
-            [(place_of(a.wish.mailbox.number, a.seq), a.wish.entry_hash, a.wish.entry, r) for a, r in pairs],
+            [(a.wish.mailbox.number, a.seq, a.wish.entry_hash, a.wish.entry, r) for a, r in pairs],
         )
         self._run_many(_STEP, [(a.team, a.cursor, a.wish.mailbox.id, a.seq) for a, _ in pairs if a.cursor])
         moved = {a.wish.mailbox.number for a in self._accepted}
@@ -139,11 +132,11 @@ class AppendGroup:
         """Find the same entry at the same place (§3.3 step 1), in this group or before it."""
         if wish.seq >= state.length:
             return None
-        place = place_of(wish.mailbox.number, wish.seq)
+        place = (wish.mailbox.number, wish.seq)
         if place in self._places:
             other, position = self._places[place]
             return position if other == wish.entry_hash else None
-        row = self._run(_PRESENT, (place,)).fetchone()
+        row = self._run(_PRESENT, place).fetchone()
         return Appended(row[1]) if row is not None and row[0] == wish.entry_hash else None
 
     def _commit_blobs(self, wish: Wish) -> None:
@@ -163,7 +156,7 @@ class AppendGroup:
         team.cursor += mailbox.in_feed
         cursor = team.cursor if mailbox.in_feed else 0
         self._accepted.append(_Accepted(wish, wish.seq, mailbox.state.time, mailbox.team, cursor))
-        self._places[place_of(wish.mailbox.number, wish.seq)] = (wish.entry_hash, position)
+        self._places[wish.mailbox.number, wish.seq] = (wish.entry_hash, position)
         return position
 
 

@@ -62,12 +62,15 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX mailboxes_user_key ON mailboxes (user_key);
     CREATE INDEX mailboxes_empty ON mailboxes (empty_since) WHERE empty_since IS NOT NULL;
 
-    -- place = mailbox number * 2^14 + seq: one tree, a mailbox's entries side by side.
+    -- In order of arrival: writing at the end of the tree costs half of writing into its middle.
     CREATE TABLE entries (
-        place INTEGER PRIMARY KEY,
+        number INTEGER PRIMARY KEY,
+        mailbox INTEGER NOT NULL REFERENCES mailboxes,
+        seq INTEGER NOT NULL,
         hash BLOB NOT NULL,
         entry BLOB NOT NULL,
-        receipt BLOB NOT NULL
+        receipt BLOB NOT NULL,
+        UNIQUE (mailbox, seq)
     );
 
     CREATE TABLE blobs (

@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from e2e_support.ids import BlobId, Hash, MailboxId, TeamId
+from e2e_support.limits import PAGE_ITEMS_MAX
 from e2e_support.mailbox import ReceiptSigner, first_hash
 from e2e_support.wire import FeedItem, Head, Stored
 from e2e_support_server.clock import Clock
 from e2e_support_server.refusal import Refusal, not_found
 from e2e_support_server.rules import Mailbox, Wish, Writer
-from e2e_support_server.storage.appends import AppendGroup, place_of
+from e2e_support_server.storage.appends import AppendGroup
 from e2e_support_server.storage.base import Appended, Blob, BlobBudget, Founding, NewMailbox
 from e2e_support_server.storage.schema import migrate
 from e2e_support_server.storage.writer import GroupWriter
@@ -34,6 +35,7 @@ T = TypeVar("T")
 GROUP_MOST = 512  # bounds the memory of one transaction: 128 MiB of the largest entries
 READERS = 2
 _PRAGMAS = (
+    "PRAGMA page_size = 8192",  # an entry of the usual size fits into one page
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA busy_timeout = 5000",
@@ -150,7 +152,8 @@ class SqliteStore:
         def job(connection: sqlite3.Connection) -> tuple[int, list[bytes]]:
             number, length, _ = _team(connection, team_id)
             rows = connection.execute(
-                "SELECT link FROM links WHERE team = ? AND seq >= ? ORDER BY seq", (number, start)
+                "SELECT link FROM links WHERE team = ? AND seq >= ? ORDER BY seq LIMIT ?",
+                (number, start, PAGE_ITEMS_MAX),
             )
             return length, [link for (link,) in _fitting(rows, most)]
 
@@ -221,10 +224,9 @@ class SqliteStore:
             ).fetchone()
             if row is None:
                 raise not_found()
-            first = min(start, row[0])
             rows = connection.execute(
-                "SELECT entry, receipt FROM entries WHERE place >= ? AND place < ? ORDER BY place LIMIT ?",
-                (place_of(mailbox.number, first), place_of(mailbox.number, row[0]), items),
+                "SELECT entry, receipt FROM entries WHERE mailbox = ? AND seq >= ? ORDER BY seq LIMIT ?",
+                (mailbox.number, start, items),
             )
             return Head(row[0], Hash(row[1])), [
                 Stored(entry, receipt) for entry, receipt in _fitting(rows, size)
