@@ -27,8 +27,9 @@ class Rate:
 
     def wait(self, key: Hashable, now: float) -> float:
         """Count one more and return 0, or return how many seconds to wait and count nothing."""
-        # Never further ahead than the slack: a clock that was set back must not lock anybody out.
-        even = min(max(self._even.get(key, 0.0), now), now + self._slack)
+        even = max(self._even.get(key, 0.0), now)
+        if even - now > self._slack + self._cost:  # the clock was set back, which must not lock anybody out
+            even = now
         late = even + self._cost - now - self._slack
         if late > 0:
             return late
