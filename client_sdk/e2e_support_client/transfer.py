@@ -1,0 +1,402 @@
+"""Sends and fetches attachments over any relay: streamed, in parallel, resumable, verified (protocol section 6).
+
+No more than a few pieces are in memory, whatever the file's size. Nothing that was not verified reaches the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, TypeVar
+
+from e2e_support.attachment import Opener, Plan, Sealer, bad_attachment
+from e2e_support.codec import Bin, Message, Uint
+from e2e_support.content import Attachment
+from e2e_support.crypto.secret import SECRET_ACCESS, Random, Secret
+from e2e_support.crypto.sign import SigningKey
+from e2e_support.crypto.suite import SALT
+from e2e_support.errors import UsageError
+from e2e_support.ids import HASH_SIZE, ID_SIZE, BlobId, MailboxId
+from e2e_support.limits import CHUNK_SEALED, CHUNK_SIZE, FILE_MAX, KIB, MIB, PIECE_CHUNKS, PIECE_SIZE
+from e2e_support.wire import B16, B32
+from e2e_support_client import clock
+from e2e_support_client.files import FileSource, PartFile
+from e2e_support_client.port import RelayPort
+
+PARALLEL: Final = 4
+WINDOW: Final = 8  # pieces sealed ahead: two windows, 16 MiB, are held at most
+READ_MAX: Final = 16 * MIB
+_CHUNKS_MAX: Final = 10_000
+T = TypeVar("T")
+
+
+class Phase(StrEnum):
+    """What a transfer is doing."""
+
+    UPLOAD = "upload"
+    DOWNLOAD = "download"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a transfer is, in bytes of the encrypted file."""
+
+    phase: Phase
+    done: int
+    total: int
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(slots=True)
+class UploadState:
+    """What an upload needs to go on after an interruption. It holds keys: keep it encrypted.
+
+    Attributes:
+        size: of the file when the keys were made; -1 before.
+        blob_id: the blob's random id.
+        file_key: seals this file and no other bytes, ever.
+        salt: 32 random bytes.
+        seen: SHA-256 of each plaintext chunk that was sealed, by index.
+    """
+
+    size: int
+    blob_id: BlobId
+    file_key: Secret
+    salt: bytes
+    seen: dict[int, bytes]
+
+    @classmethod
+    def fresh(cls, random: Random = clock.random) -> UploadState:
+        """Return the state of an upload that has not begun."""
+        return cls(-1, BlobId(random(ID_SIZE)), Secret.random(random), random(SALT), {})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> UploadState:
+        """Return a state that was kept.
+
+        Raises:
+            PeerError: ``malformed``.
+        """
+        kept = _KeptState.from_bytes(data)
+        chunks = [kept.seen[at : at + HASH_SIZE] for at in range(0, len(kept.seen), HASH_SIZE)]
+        seen = {index: chunk for index, chunk in enumerate(chunks) if any(chunk)}
+        return cls(kept.size - 1, kept.blob_id, Secret(kept.file_key), kept.salt, seen)
+
+    def to_bytes(self) -> bytes:
+        """Return the state to keep; it holds keys in the clear."""
+        last = max(self.seen, default=-1)
+        seen = b"".join(self.seen.get(index, bytes(HASH_SIZE)) for index in range(last + 1))
+        key = self.file_key.reveal(SECRET_ACCESS)
+        return _KeptState(self.size + 1, self.blob_id, key, self.salt, seen).to_bytes()
+
+    def renew(self, size: int, random: Random = clock.random) -> None:
+        """Begin anew with new keys and a new blob id: the bytes are not those of before (attack 79)."""
+        new = self.fresh(random)
+        self.size, self.blob_id, self.file_key, self.salt = size, new.blob_id, new.file_key, new.salt
+        self.seen = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _KeptState(Message):
+    """An ``UploadState`` at rest; a size of 0 means that it has not begun."""
+
+    LIMIT: ClassVar[int] = _CHUNKS_MAX * HASH_SIZE + KIB
+    size: Annotated[int, Uint(FILE_MAX + 1)]
+    blob_id: Annotated[BlobId, B16]
+    file_key: Annotated[bytes, B32]
+    salt: Annotated[bytes, B32]
+    seen: Annotated[bytes, Bin(most=_CHUNKS_MAX * HASH_SIZE)]
+
+
+KeepState = Callable[[UploadState], Awaitable[None]]
+
+
+async def upload(
+    relay: RelayPort,
+    mailbox: MailboxId,
+    capability: SigningKey,
+    source: FileSource,
+    *,
+    state: UploadState,
+    keep: KeepState | None = None,
+    on_progress: OnProgress | None = None,
+    parallel: int = PARALLEL,
+) -> Attachment:
+    """Send a file and return its manifest for the signed entry.
+
+    Args:
+        relay: where to.
+        mailbox: whose blob it becomes; exists already.
+        capability: writes to the mailbox.
+        source: the file.
+        state: of this upload; the same one again goes on where it stopped.
+        keep: persists the state, encrypted; awaited before anything sealed under it leaves, so that a resumed
+            upload never seals other bytes under the same key (attack 79). Without it an upload can only go on in
+            the same process.
+        on_progress: told after every piece.
+        parallel: pieces on their way at once.
+
+    Raises:
+        UsageError: ``file_changed`` when the file changes again and again, ``cannot_read``; ``Refused``.
+        TransportError: it stopped; the state holds what is needed to go on.
+    """
+    for last in (False, True):
+        if state.size != source.size:
+            state.renew(source.size)
+        try:
+            blob = _Blob(relay, mailbox, state.blob_id, capability)
+            return await _Upload(blob, source, state, keep, on_progress).run(parallel)
+        except UsageError as error:
+            if error.code != "file_changed" or last:
+                raise
+        await asyncio.to_thread(source.refresh)
+        state.renew(source.size)
+    raise AssertionError  # pragma: no cover - the last round returns or raises
+
+
+@dataclass(frozen=True, slots=True)
+class _Blob:
+    """One blob at one relay, and the capability for it."""
+
+    relay: RelayPort
+    mailbox: MailboxId
+    blob_id: BlobId
+    capability: SigningKey
+
+    async def missing(self, size: int) -> frozenset[int]:
+        """Declare the blob and return which of its pieces are not there yet."""
+        await self.relay.declare_blob(self.mailbox, self.blob_id, size, self.capability)
+        state = await self.relay.blob_state(self.mailbox, self.blob_id, self.capability)
+        return frozenset(state.missing)
+
+    async def put(self, index: int, piece: bytes) -> None:
+        """Store a piece."""
+        await self.relay.put_piece(self.mailbox, self.blob_id, index, piece, self.capability)
+
+    async def read(self, start: int, end: int) -> bytes:
+        """Return the bytes [start, end)."""
+        return await self.relay.read_blob(self.mailbox, self.blob_id, start, end, self.capability)
+
+
+class _Upload:
+    """One round of an upload."""
+
+    def __init__(
+        self,
+        blob: _Blob,
+        source: FileSource,
+        state: UploadState,
+        keep: KeepState | None,
+        on_progress: OnProgress | None,
+    ) -> None:
+        self._blob = blob
+        self._source = source
+        self._state = state
+        self._keep = keep
+        self._on_progress = on_progress
+        self._plan = Plan(source.size)
+        self._sealer = Sealer(self._plan, blob.mailbox, state.blob_id, state.file_key, state.salt, state.seen)
+        self._missing: frozenset[int] = frozenset()
+        self._done = 0
+
+    async def run(self, parallel: int) -> Attachment:
+        """Seal all pieces in order, and send those that the relay lacks."""
+        self._missing = await self._blob.missing(self._plan.blob)
+        whole = self._plan.sealed // PIECE_SIZE  # pieces without leaves: those are known when all is sealed
+        windows = [range(at, min(at + WINDOW, whole)) for at in range(0, whole, WINDOW)]
+        places = asyncio.Semaphore(parallel)
+        sealing = asyncio.create_task(self._seal(windows[0] if windows else range(0)))
+        try:
+            for following in [*windows[1:], range(0)]:
+                pieces = await sealing
+                sealing = asyncio.create_task(self._seal(following))
+                await self._send(pieces, places)
+        finally:
+            await _stop(sealing)
+        await self._send(await self._tail(whole), places)
+        if self._source.changed:
+            raise UsageError("file_changed", f"{self._source.name} changed meanwhile", hint="Try again.")
+        return self._sealer.manifest(self._source.name, self._source.media_type)
+
+    async def _seal(self, window: range) -> list[tuple[int, bytes]]:
+        """Seal pieces in worker threads, and have their fingerprints kept before they may leave."""
+        sealed = await together([asyncio.to_thread(self._seal_piece, index) for index in window])
+        await self._keep_seen()
+        return list(zip(window, sealed, strict=True))
+
+    def _seal_piece(self, index: int) -> bytes:
+        return self._seal_chunks(index * PIECE_CHUNKS, (index + 1) * PIECE_CHUNKS)
+
+    def _seal_chunks(self, first: int, end: int) -> bytes:
+        size, seal, read = self._plan.size, self._sealer.seal_chunk, self._source.read
+        starts = [(index, index * CHUNK_SIZE) for index in range(first, end)]
+        return b"".join(
+            seal(index, read(start, max(0, min(CHUNK_SIZE, size - start)))) for index, start in starts
+        )
+
+    async def _tail(self, whole: int) -> list[tuple[int, bytes]]:
+        """Return the last pieces: the chunks that fill no whole piece, and the leaf list."""
+        chunks = await asyncio.to_thread(self._seal_chunks, whole * PIECE_CHUNKS, self._plan.chunks)
+        await self._keep_seen()
+        rest = chunks + self._sealer.leaves()
+        pieces = [rest[at : at + PIECE_SIZE] for at in range(0, len(rest), PIECE_SIZE)]
+        return list(enumerate(pieces, whole))
+
+    async def _keep_seen(self) -> None:
+        if len(self._sealer.seen) == len(self._state.seen):
+            return
+        self._state.seen = dict(self._sealer.seen)
+        if self._keep is not None:
+            await self._keep(self._state)
+
+    async def _send(self, pieces: Sequence[tuple[int, bytes]], places: asyncio.Semaphore) -> None:
+        async def send(index: int, piece: bytes) -> None:
+            if index in self._missing:
+                async with places:
+                    await self._blob.put(index, piece)
+            self._done += len(piece)
+            if self._on_progress:
+                self._on_progress(Progress(Phase.UPLOAD, self._done, self._plan.blob))
+
+        await together([send(index, piece) for index, piece in pieces])
+
+
+async def download(
+    relay: RelayPort,
+    mailbox: MailboxId,
+    capability: SigningKey,
+    manifest: Attachment,
+    target: Path,
+    *,
+    on_progress: OnProgress | None = None,
+    force: bool = False,
+    parallel: int = PARALLEL,
+) -> Path:
+    """Fetch an attachment, verify every byte and save it.
+
+    Args:
+        relay: where from.
+        mailbox: where the entry with the manifest stands.
+        capability: reads the mailbox.
+        manifest: from a signed entry.
+        target: the file to make; ``files.target_in`` turns a folder into one.
+        on_progress: told after every piece.
+        force: whether an existing file is replaced.
+        parallel: pieces on their way at once.
+
+    Returns:
+        The target.
+
+    Raises:
+        PeerError: ``bad_attachment`` or ``cannot_open``; nothing of it was kept (attacks 17-21).
+        UsageError: ``file_exists``, ``disk_full``, ``cannot_write``; ``Refused``.
+        TransportError: the relay cannot be reached; nothing was kept.
+    """
+    opener = Opener(manifest, mailbox)
+    part = await asyncio.to_thread(lambda: PartFile(target, force=force))
+    try:
+        blob = _Blob(relay, mailbox, manifest.blob_id, capability)
+        await _Download(blob, opener, on_progress).run(part.write, parallel)
+        await asyncio.to_thread(part.commit)
+    finally:
+        await asyncio.shield(asyncio.to_thread(part.discard))
+    return target
+
+
+async def read_bytes(
+    relay: RelayPort,
+    mailbox: MailboxId,
+    capability: SigningKey,
+    manifest: Attachment,
+    *,
+    limit: int = READ_MAX,
+    on_progress: OnProgress | None = None,
+) -> bytes:
+    """Fetch a small attachment into memory.
+
+    Args:
+        relay: where from.
+        mailbox: where the entry with the manifest stands.
+        capability: reads the mailbox.
+        manifest: from a signed entry.
+        limit: most bytes.
+        on_progress: told after every piece.
+
+    Raises:
+        UsageError: ``file_too_large``.
+        SupportError: otherwise as ``download``.
+    """
+    if manifest.size > limit:
+        raise UsageError(
+            "file_too_large", "the attachment is too large to be held in memory", hint="Save it."
+        )
+    held = bytearray(manifest.size)
+
+    def write(start: int, data: bytes) -> None:
+        held[start : start + len(data)] = data
+
+    blob = _Blob(relay, mailbox, manifest.blob_id, capability)
+    await _Download(blob, Opener(manifest, mailbox), on_progress).run(write, PARALLEL)
+    return bytes(held)
+
+
+class _Download:
+    """One download: the leaf list first, then pieces in any order, each chunk verified before it is written."""
+
+    def __init__(self, blob: _Blob, opener: Opener, on_progress: OnProgress | None) -> None:
+        self._blob = blob
+        self._opener = opener
+        self._plan = opener.plan
+        self._on_progress = on_progress
+        self._done = 0
+
+    async def run(self, write: Callable[[int, bytes], None], parallel: int) -> None:
+        """Fetch, verify and write everything."""
+        self._opener.load_leaves(await self._fetch(*self._opener.leaves_range))
+        places = asyncio.Semaphore(parallel)
+
+        async def one(first: int) -> None:
+            end = min(first + PIECE_CHUNKS, self._plan.chunks)
+            async with places:
+                data = await self._fetch(first * CHUNK_SEALED, self._plan.chunk_sealed(end - 1)[1])
+                await asyncio.to_thread(self._open, first, end, data, write)
+
+        await together([one(first) for first in range(0, self._plan.chunks, PIECE_CHUNKS)])
+
+    async def _fetch(self, start: int, end: int) -> bytes:
+        data = await self._blob.read(start, end)
+        if len(data) != end - start:
+            raise bad_attachment()
+        self._done += len(data)
+        if self._on_progress:
+            self._on_progress(Progress(Phase.DOWNLOAD, self._done, self._plan.blob))
+        return data
+
+    def _open(self, first: int, end: int, data: bytes, write: Callable[[int, bytes], None]) -> None:
+        view = memoryview(data)
+        for index in range(first, end):
+            at = (index - first) * CHUNK_SEALED
+            plain = self._opener.open_chunk(index, view[at : at + CHUNK_SEALED])
+            if plain:
+                write(index * CHUNK_SIZE, plain)
+
+
+async def together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Return the results of work done at once; the first failure stops the rest, and nothing goes on behind it."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        await _stop(*tasks)
+        raise
+
+
+async def _stop(*tasks: asyncio.Future[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
