@@ -25,7 +25,7 @@ from e2e_support.mailbox import Chain, check_entry, verify_receipt
 from e2e_support.tags import Tag
 from e2e_support.ticket_keys import KeyPort, seal_boxes
 from e2e_support.vocab import AuthorRole, Direction, Kind, Recipient, Verdict
-from e2e_support.wire import B32, Box, DeviceRecord, Entry, EpochRecord, Head, Stored
+from e2e_support.wire import B32, Box, DeviceRecord, Entry, EpochRecord, Head, Receipt, Stored
 
 
 class Team(Protocol):
@@ -200,24 +200,19 @@ class Conversation:
 
         Args:
             item: the stored entry with its receipt, after ``chain.check_page``.
-            accept_strange: call an entry that cites a roster head beyond this roster unverifiable instead of
-                asking for a newer roster.
+            accept_strange: judge by the roster at hand what names a head, an epoch or a relay key beyond it,
+                instead of asking for a newer roster.
 
         Raises:
             PeerError: ``bad_receipt`` or ``bad_signature`` for a false receipt, ``update_needed`` when this program
                 is too old for the ticket; the entry is not followed.
-            TrustError: ``roster_behind`` when the entry cites a newer roster: fetch links, set ``team``, try again,
-                and accept strange ones if it still is.
+            TrustError: ``roster_behind`` when the entry or its receipt names something of a newer roster: fetch
+                links (and, for a console, the boxes of new epochs), set ``team``, try again, and accept strange
+                ones if it still is.
         """
         chain = self.chain.advance(item.entry)
-        receipt = verify_receipt(
-            item.receipt,
-            self.team.relay_keys,
-            mailbox=self.mailbox,
-            seq=self.chain.length,
-            entry_hash=chain.hash,
-        )
-        time, gen, epoch = receipt.leaf.time, self.gen, self.epoch
+        time = self._receipt_time(item.receipt, self.chain.length, chain.hash, accept_strange=accept_strange)
+        gen, epoch = self.gen, self.epoch
         seen = Opened(self.chain.length, chain.hash, Verdict.OK, "", item.receipt, time, 0, gen, epoch)
         opened = self._open(item.entry, seen, accept_strange=accept_strange)
         self._follow(opened)
@@ -261,6 +256,8 @@ class Conversation:
     def _judge(self, entry: Entry, seen: Opened, *, accept_strange: bool) -> Opened:
         """Open an entry and check its author, in the order of §5.5."""
         self._check_order(entry)
+        if entry.boxes:
+            self._require_roster(entry.boxes[0].epoch <= self.team.epoch.epoch or accept_strange)
         key, context, signed = self._unlock(entry, seen.seq)
         inner = Inner.from_bytes(signed.inner)
         strange = self._is_strange(inner.roster_head, accept_strange=accept_strange)
@@ -273,7 +270,7 @@ class Conversation:
         seen = replace(seen, inner=inner, body=_body_of(inner), device=device)
         if strange:
             return replace(seen, verdict=Verdict.UNVERIFIABLE, reason="unknown_roster_head")
-        seen = self._check_quotes(seen, inner, entry)
+        seen = self._check_quotes(seen, inner, entry, accept_strange=accept_strange)
         if not entry.boxes or seen.verdict is not Verdict.OK:
             return seen
         return replace(seen, key=key, epoch=entry.boxes[0].epoch)
@@ -303,9 +300,12 @@ class Conversation:
     def _is_strange(self, cited: Head, *, accept_strange: bool) -> bool:
         if self.team.has_head(cited):
             return False
-        if not accept_strange and cited.length > self.team.head.length:
-            raise TrustError("roster_behind", "an entry cites a newer roster", hint="Fetch the roster first.")
+        self._require_roster(cited.length <= self.team.head.length or accept_strange)
         return True
+
+    def _require_roster(self, known: bool) -> None:  # noqa: FBT001 - the answer to the question before the call
+        if not known:
+            raise TrustError("roster_behind", "an entry cites a newer roster", hint="Fetch the roster first.")
 
     def _device_of(self, inner: Inner) -> DeviceRecord | None:
         if inner.author.role is AuthorRole.USER:
@@ -326,7 +326,7 @@ class Conversation:
             return author.key
         raise PeerError("bad_author", "the author is not a participant of this ticket")
 
-    def _check_quotes(self, seen: Opened, inner: Inner, entry: Entry) -> Opened:
+    def _check_quotes(self, seen: Opened, inner: Inner, entry: Entry, *, accept_strange: bool) -> Opened:
         """Check what an entry says of roster and log; a false word has no effect on the ticket (§5.2, §5.3, §5.7)."""
         if inner.previous_key and not (entry.gen and entry.boxes):
             return replace(seen, verdict=Verdict.NONCONFORMING, reason="stray_key")
@@ -335,7 +335,7 @@ class Conversation:
         if entry.boxes and not self._is_newest(entry.boxes[0].epoch, inner.roster_head):
             return replace(seen, verdict=Verdict.NONCONFORMING, reason="wrong_epoch")
         try:
-            return replace(seen, quoted=self._quoted_time(inner.receipt))
+            return replace(seen, quoted=self._quoted_time(inner.receipt, accept_strange=accept_strange))
         except PeerError:
             return replace(seen, verdict=Verdict.NONCONFORMING, reason="bad_quote")
 
@@ -347,19 +347,25 @@ class Conversation:
         """
         return epoch == self.team.epoch_at(cited.length - 1).epoch
 
-    def _quoted_time(self, receipt: bytes) -> int:
+    def _quoted_time(self, receipt: bytes, *, accept_strange: bool) -> int:
         if receipt == self._receipt:
             return self._received
-        quoted = verify_receipt(
-            receipt,
-            self.team.relay_keys,
-            mailbox=self.mailbox,
-            seq=self.chain.length - 1,
-            entry_hash=self.chain.hash,
-        )
-        if quoted.leaf.time != self._received:
+        last = self.chain.length - 1
+        time = self._receipt_time(receipt, last, self.chain.hash, accept_strange=accept_strange)
+        if time != self._received:
             self.equivocations.append((self._receipt, receipt))
-        return quoted.leaf.time
+        return time
+
+    def _receipt_time(self, data: bytes, seq: int, entry_hash: Hash, *, accept_strange: bool) -> int:
+        """Return the time of a receipt for exactly that entry (§3.4)."""
+        keys = self.team.relay_keys
+        try:
+            return verify_receipt(data, keys, mailbox=self.mailbox, seq=seq, entry_hash=entry_hash).leaf.time
+        except PeerError as error:
+            if error.code == "bad_receipt":
+                known = Receipt.from_bytes(data).leaf.relay_key_id in keys
+                self._require_roster(known or accept_strange)
+            raise
 
     def _follow(self, opened: Opened) -> None:
         self.chain = replace(self.chain, length=opened.seq + 1, hash=opened.hash)

@@ -65,15 +65,16 @@ class Numbered:
 
 @dataclass
 class TeamPort:
-    """Opens team boxes of the epochs from ``first`` on, as a console that was added without history does."""
+    """Opens team boxes of the epochs that a console has keys of: not those before it came, nor those to come."""
 
     team: Team
     first: int = 0
+    last: int = 1000
 
     def open_key(self, mailbox: MailboxId, entry: Entry) -> Secret:
         """Return the ticket key in an entry's team box."""
         epoch = entry.boxes[0].epoch
-        if epoch < self.first or epoch not in self.team.seeds:
+        if not self.first <= epoch <= self.last or epoch not in self.team.seeds:
             raise PeerError("no_key", "no key of that epoch")
         return open_team_box(epoch_keys(self.team.seeds[epoch]).kem, self.team.team_id, mailbox, entry)
 

@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
+import pytest
+
+from e2e_support.crypto.secret import Secret
+from e2e_support.crypto.sign import SigningKey
+from e2e_support.errors import PeerError, SupportError
+from e2e_support.roster_links import RelayKeys
 from e2e_support.vocab import Kind, Verdict
-from ticket_builder import Ticket, text
+from e2e_support.wire import Stored
+from team_builder import EPOCH
+from ticket_builder import ANNA, BEN, Side, TeamPort, Ticket, text
+
+OTHER_RELAY = SigningKey(Secret(b"\x09" * 32))
+
+
+def refusal(side: Side, item: Stored, *, accept_strange: bool = False) -> SupportError:
+    """Return the error with which a reader does not follow an entry."""
+    before = side.conversation.chain
+    with pytest.raises(SupportError) as error:
+        side.read(item, accept_strange=accept_strange)
+    assert side.conversation.chain == before
+    return error.value
 
 
 def test_user_and_team_talk() -> None:
@@ -14,3 +33,73 @@ def test_user_and_team_talk() -> None:
     assert (answer.body, question.body) == (text("Which month?"), text("May."))
     assert ticket.user.verdicts == [(Verdict.OK, "")] * 3
     assert ticket.agree()
+
+
+# --- a roster that has moved on ----------------------------------------------------------------------------
+
+
+def test_an_entry_under_a_newer_epoch_asks_for_the_roster() -> None:
+    """A console that lacks an epoch fetches it first, instead of calling the entry unreadable for ever."""
+    ticket = Ticket.begin()
+    ticket.anna.conversation.keys = TeamPort(ticket.team, last=0)
+    ticket.team.do((EPOCH, [ANNA]))
+    ben = ticket.catch_up(ticket.admin(BEN))
+    item = ticket.log.add(ben.seal(Kind.MESSAGE, text("Under the new epoch.")))
+    for side in (ticket.user, ticket.anna):
+        assert refusal(side, item).code == "roster_behind"
+    ticket.use_roster()
+    ticket.anna.conversation.keys = TeamPort(ticket.team)
+    assert [side.read(item).verdict for side in (ticket.user, ticket.anna)] == [Verdict.OK, Verdict.OK]
+
+
+def test_an_epoch_that_the_relay_withholds_makes_an_entry_unverifiable() -> None:
+    """Where no newer roster is to be had, the entry is marked and the log goes on."""
+    ticket = Ticket.begin()
+    ticket.anna.conversation.keys = TeamPort(ticket.team, last=0)
+    ticket.team.do((EPOCH, [ANNA]))
+    ben = ticket.catch_up(ticket.admin(BEN))
+    item = ticket.log.add(ben.seal(Kind.MESSAGE, text("Under the new epoch.")))
+    by_user, by_anna = (side.read(item, accept_strange=True) for side in (ticket.user, ticket.anna))
+    assert (by_user.verdict, by_user.reason) == (Verdict.UNVERIFIABLE, "unknown_roster_head")
+    assert (by_anna.verdict, by_anna.reason) == (Verdict.UNVERIFIABLE, "no_key")
+    assert ticket.say(ticket.user, Kind.MESSAGE, text("Hello?")).verdict is Verdict.OK
+
+
+def test_a_receipt_under_a_newer_relay_key_asks_for_the_roster() -> None:
+    """A relay that changed its key is not called a liar before the roster was looked at."""
+    ticket = Ticket.begin()
+    entry = ticket.user.seal(Kind.MESSAGE, text("hello"))
+    item = Stored(entry, ticket.log.receipt(entry, key=OTHER_RELAY))
+    assert refusal(ticket.anna, item).code == "roster_behind"
+    assert refusal(ticket.anna, item, accept_strange=True).code == "bad_receipt"
+    ticket.team.do((RelayKeys((OTHER_RELAY.public,)), [ANNA]))
+    ticket.use_roster()
+    assert ticket.anna.read(item).verdict is Verdict.OK
+
+
+def test_a_quote_under_a_newer_relay_key_asks_for_the_roster() -> None:
+    """Whether a quote holds must not depend on how new a reader's roster is."""
+    ticket = Ticket.begin()
+    first = ticket.log.items[0]
+    ticket.log.chain = ticket.log.chain.start(ticket.log.mailbox)
+    quote = ticket.log.receipt(first.entry, key=OTHER_RELAY)
+    ticket.log.chain = ticket.log.chain.advance(first.entry)
+    item = ticket.log.add(ticket.craft(ticket.user, receipt=quote))
+    assert refusal(ticket.anna, item).code == "roster_behind"
+    assert ticket.anna.read(item, accept_strange=True).reason == "bad_quote"
+    ticket.team.do((RelayKeys((OTHER_RELAY.public,)), [ANNA]))
+    ticket.use_roster()
+    assert ticket.user.read(item).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize("what", ["place", "signature", "bytes"])
+def test_a_false_receipt_is_no_receipt(what: str) -> None:
+    """An entry whose receipt is for something else, changed or cut is not followed (attack 16)."""
+    ticket = Ticket.begin()
+    entry = ticket.user.seal(Kind.MESSAGE, text("hello"))
+    good = ticket.log.receipt(entry)
+    bad = {"place": ticket.last_receipt, "signature": good[:-1] + b"x", "bytes": good[:-1]}[what]
+    codes = {"place": "bad_receipt", "signature": "bad_signature", "bytes": "malformed"}
+    error = refusal(ticket.anna, Stored(entry, bad))
+    assert type(error) is PeerError
+    assert error.code == codes[what]
