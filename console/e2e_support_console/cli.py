@@ -1,0 +1,303 @@
+"""The command ``e2e-admin``: found a team, read what users write, answer it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from getpass import getpass
+from pathlib import Path
+from typing import Protocol
+
+import platformdirs
+
+from e2e_support.errors import SupportError, TransportError, UsageError
+from e2e_support.ticket_keys import parse_number
+from e2e_support_client import clock
+from e2e_support_client.terminal import Command, Json, Parser, Terminal, read_text, run
+from e2e_support_console import render
+from e2e_support_console.model import InboxTicket
+from e2e_support_console.sync import SyncReport
+from e2e_support_console.team import TeamClient
+from e2e_support_keys.keystore import FileKeystore
+from e2e_support_keys.passphrase import KeyringPassphrase, passphrase_from_environment
+
+KEYS_NAME = "device.key"
+KEYRING_NAME = "keyring"
+_SERVICE = "e2e-admin"
+
+
+class _Commands(Protocol):
+    """What ``add_subparsers`` returns; its own type has no public name."""
+
+    def add_parser(self, name: str, *, help: str, description: str) -> argparse.ArgumentParser:  # noqa: A002
+        """Add a command."""
+        ...
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 refused, 2 wrongly called."""
+    return run(_parser(), arguments)
+
+
+# --- the team --------------------------------------------------------------------------------------------
+
+
+async def _create(options: Namespace, terminal: Terminal) -> None:
+    code = options.code or _asked("One-time code of the relay: ")
+    if options.keyring:
+        options.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (options.home / KEYRING_NAME).touch(mode=0o600)
+    team = await TeamClient.create(
+        options.url,
+        name=options.name,
+        owner=options.owner,
+        bootstrap_code=code,
+        keystore=_keystore(options.home),
+        state_dir=options.home,
+        languages=options.language,
+    )
+    async with team:
+        _show_link(team, terminal, "Your team is ready. Publish this support link:")
+
+
+async def _link(options: Namespace, terminal: Terminal) -> None:
+    async with await _unlocked(options) as team:
+        _show_link(team, terminal, "Support link:")
+
+
+async def _alarms(options: Namespace, terminal: Terminal) -> None:
+    async with await _unlocked(options) as team:
+        alarms, quarantined = await team.alarms(), await team.quarantined()
+        if options.clear:
+            await team.clear_alarms()
+        data: Json = {"alarms": [render.alarm_json(alarm) for alarm in alarms], "quarantined": quarantined}
+        terminal.show(data, render.alarms_text(alarms, quarantined))
+
+
+# --- tickets ---------------------------------------------------------------------------------------------
+
+
+async def _inbox(options: Namespace, terminal: Terminal) -> None:
+    async with await _unlocked(options) as team:
+        await _synced(team, terminal)
+        tickets = await team.inbox.list(status=options.status)
+        text = render.inbox_text(tickets, clock.now())
+        terminal.show([render.ticket_json(ticket) for ticket in tickets], text)
+        await _point_at_alarms(team, terminal)
+
+
+async def _show(options: Namespace, terminal: Terminal) -> None:
+    async with await _unlocked(options) as team:
+        await _synced(team, terminal)
+        view = await team.inbox.get(options.number)
+        if view.offline:
+            terminal.tell(_offline(view.offline))
+        terminal.show(render.view_json(view), render.view_text(view))
+
+
+async def _reply(options: Namespace, terminal: Terminal) -> None:
+    text = read_text(options.text, "Your answer to the user.")
+    async with await _unlocked(options) as team:
+        await _known(team, options.number)
+        ticket = await team.inbox.reply(options.number, text, as_team=options.as_team, anyway=options.anyway)
+        _say_stored(terminal, ticket, "Your answer is stored")
+
+
+async def _note(options: Namespace, terminal: Terminal) -> None:
+    text = read_text(options.text, "A note that only administrators can read.")
+    async with await _unlocked(options) as team:
+        await _known(team, options.number)
+        ticket = await team.inbox.note(options.number, text)
+        _say_stored(terminal, ticket, "The note is stored; users can never read it")
+
+
+async def _resolve(options: Namespace, terminal: Terminal) -> None:
+    note = read_text(options.note, "How was it resolved?")
+    async with await _unlocked(options) as team:
+        await _known(team, options.number)
+        _say_stored(terminal, await team.inbox.resolve(options.number, note), "Marked resolved")
+
+
+async def _close(options: Namespace, terminal: Terminal) -> None:
+    note = read_text(options.note, "Why is it closed?") if options.note is not None else ""
+    async with await _unlocked(options) as team:
+        await _known(team, options.number)
+        _say_stored(terminal, await team.inbox.close(options.number, note), "Closed")
+
+
+async def _reopen(options: Namespace, terminal: Terminal) -> None:
+    text = read_text(options.text, "") if options.text is not None else ""
+    async with await _unlocked(options) as team:
+        await _known(team, options.number)
+        _say_stored(terminal, await team.inbox.reopen(options.number, text), "Reopened")
+
+
+async def _debug(options: Namespace, terminal: Terminal) -> None:
+    async with await _unlocked(options) as team:
+        await _known(team, options.number)
+        data = render.debug_json(await team.inbox.debug(options.number))
+        terminal.show(data, render.debug_text(data))
+
+
+async def _download(options: Namespace, terminal: Terminal) -> None:
+    async with await _unlocked(options) as team:
+        await _known(team, options.number)
+        place = await team.inbox.download(options.number, options.name, options.output, force=options.force)
+        terminal.show({"path": str(place)}, f"Verified and saved: {place}\nIt was not opened.")
+
+
+# --- what commands share ---------------------------------------------------------------------------------
+
+
+def _keystore(home: Path) -> FileKeystore:
+    place = home / KEYS_NAME
+    return FileKeystore(place, lambda: _passphrase(home, place))
+
+
+def _passphrase(home: Path, place: Path) -> str:
+    """Return the passphrase of the keys: from the system's keyring where that was chosen, else asked for."""
+    if (home / KEYRING_NAME).exists():
+        ring = KeyringPassphrase(_SERVICE, str(place.absolute()))
+        return ring() if place.exists() else ring.create()
+    return passphrase_from_environment("Passphrase of this device: ", confirm=not place.exists())
+
+
+def _asked(prompt: str) -> str:
+    if not sys.stdin.isatty():
+        raise UsageError("no_code", "the one-time code is missing", hint="Give it with --code.")
+    return getpass(prompt)
+
+
+async def _unlocked(options: Namespace) -> TeamClient:
+    return await TeamClient.unlock(_keystore(options.home), options.home)
+
+
+async def _synced(team: TeamClient, terminal: Terminal) -> None:
+    """Fetch what is new; a relay that is away or wrong is told, and what was known before is shown."""
+
+    def told(report: SyncReport) -> None:
+        if report.left and not terminal.json and terminal.err.isatty():
+            print(f"{report.left} mailboxes are still to be fetched …", file=terminal.err)
+
+    try:
+        report = await team.catch_up(told)
+    except SupportError as error:
+        terminal.tell(_offline(error.message))
+        return
+    if report.trouble:
+        message = f"something could not be fetched: {report.trouble.message}"
+        terminal.tell(
+            TransportError("incomplete", message, hint="It is tried again; see `e2e-admin alarms`.")
+        )
+
+
+async def _known(team: TeamClient, number: str) -> None:
+    """Fetch what is new if the ticket is not known here yet."""
+    wanted = parse_number(number)
+    if all(ticket.number != wanted for ticket in await team.inbox.list()):
+        await team.catch_up()
+
+
+async def _point_at_alarms(team: TeamClient, terminal: Terminal) -> None:
+    alarms = await team.alarms()
+    if alarms:
+        what = f"there are {len(alarms)} alarms, the newest: {alarms[0].message}"
+        terminal.tell(UsageError("alarms", what, hint="Look at them: e2e-admin alarms"))
+
+
+def _offline(why: str) -> TransportError:
+    return TransportError("offline", f"this is what was known before: {why}", hint="Try again later.")
+
+
+def _say_stored(terminal: Terminal, ticket: InboxTicket, what: str) -> None:
+    data = {**render.ticket_json(ticket), "state": "stored"}
+    terminal.show(data, f"{what}. {ticket.number} is now: {ticket.status_text}.")
+
+
+def _show_link(team: TeamClient, terminal: Terminal, title: str) -> None:
+    data = {"link": team.link, "team_id": team.team_id.hex(), "words": " ".join(team.words)}
+    text = f"{title}\n\n  {team.link}\n\nCompare these words by telephone:\n\n  {' '.join(team.words)}"
+    terminal.show(data, text)
+
+
+# --- arguments -------------------------------------------------------------------------------------------
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="e2e-admin", description="Read and answer end-to-end encrypted support tickets.")
+    parser.add_argument(
+        "--home",
+        metavar="DIR",
+        type=Path,
+        default=Path(platformdirs.user_data_dir("e2e-admin")),
+        help="keys and encrypted store of this device (default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="write data and errors as JSON")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    team = commands.add_parser("team", help="found a team").add_subparsers(
+        dest="team_command", required=True, metavar="COMMAND"
+    )
+    create = _command(team, "create", _create, "found a team on a relay and print its support link")
+    create.add_argument("url", metavar="URL", help="the relay's address")
+    create.add_argument("--name", required=True, help="of the team, as users see it")
+    create.add_argument("--owner", required=True, metavar="NAME", help="your name, as users see it")
+    create.add_argument("--code", help="one-time code from `e2e-relay bootstrap`; asked for if it is missing")
+    create.add_argument(
+        "--language", metavar="L", action="append", default=[], help="a language you answer in"
+    )
+    create.add_argument("--keyring", action="store_true", help="let the system's keyring keep the passphrase")
+    _command(commands, "link", _link, "print the support link again")
+    alarms = _command(commands, "alarms", _alarms, "what relay or users did that must not happen")
+    alarms.add_argument("--clear", action="store_true", help="forget them after printing")
+    inbox = _command(commands, "inbox", _inbox, "fetch what is new and list the tickets")
+    inbox.add_argument("--status", metavar="ID", help="only tickets with this status")
+    _ticket_commands(commands)
+    return parser
+
+
+def _ticket_commands(commands: _Commands) -> None:
+    _numbered(commands, "show", _show, "show a ticket with its notes")
+    reply = _numbered(commands, "reply", _reply, "answer a ticket's user")
+    reply.add_argument("text", metavar="TEXT", nargs="?", help="`-` or nothing: from standard input")
+    shown = reply.add_mutually_exclusive_group()
+    shown.add_argument("--as-team", action="store_true", default=None, help="show the team, not your name")
+    shown.add_argument("--by-name", action="store_false", dest="as_team", default=None, help="show your name")
+    reply.add_argument(
+        "--anyway", action="store_true", help="send even if somebody writes in the same moment"
+    )
+    note = _numbered(commands, "note", _note, "write a note that only administrators can read")
+    note.add_argument("text", metavar="TEXT", nargs="?", help="`-` or nothing: from standard input")
+    resolve = _numbered(commands, "resolve", _resolve, "mark a ticket resolved")
+    resolve.add_argument(
+        "--note", metavar="TEXT", required=True, help="how it was resolved; `-`: standard input"
+    )
+    close = _numbered(commands, "close", _close, "close a ticket")
+    close.add_argument("--note", metavar="TEXT", help="why; `-`: from standard input")
+    reopen = _numbered(commands, "reopen", _reopen, "open a resolved or closed ticket again")
+    reopen.add_argument("text", metavar="TEXT", nargs="?", help="what to say; `-`: from standard input")
+    _numbered(commands, "debug", _debug, "show the debug data exactly as the user sent it")
+    download = _numbered(commands, "download", _download, "save a file of a ticket; it is never opened")
+    download.add_argument("name", metavar="NAME", help="as `show` lists it")
+    download.add_argument("-o", "--output", metavar="PATH", type=Path, default=Path(), help="file or folder")
+    download.add_argument("--force", action="store_true", help="replace an existing file")
+
+
+def _command(commands: _Commands, name: str, command: Command, told: str) -> argparse.ArgumentParser:
+    """Add a command; it takes the common options behind its name too."""
+    parser = commands.add_parser(name, help=told, description=told[0].upper() + told[1:] + ".")
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    parser.add_argument("--home", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    parser.set_defaults(run=command)
+    return parser
+
+
+def _numbered(commands: _Commands, name: str, command: Command, told: str) -> argparse.ArgumentParser:
+    parser = _command(commands, name, command, told)
+    parser.add_argument("number", metavar="NUMBER", help="the ticket's number, T-XXXXX-XXXXX")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
