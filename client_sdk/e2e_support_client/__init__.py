@@ -1,1 +1,71 @@
 """Lets an application offer end-to-end encrypted support tickets to its users."""
+
+import logging
+
+from e2e_support.errors import PeerError, SupportError, TransportError, TrustError, UsageError
+from e2e_support.vocab import Verdict
+from e2e_support_client.client import SupportClient
+from e2e_support_client.debug import collectors, redact
+from e2e_support_client.debug.report import DebugReport, Field, FieldState
+from e2e_support_client.guard import Choice, Finding
+from e2e_support_client.model import (
+    AttachmentInfo,
+    Author,
+    Event,
+    EventKind,
+    FileSpec,
+    Member,
+    Message,
+    OutboxItem,
+    Page,
+    Profile,
+    Progress,
+    Registration,
+    Role,
+    State,
+    TeamInfo,
+    Ticket,
+    TicketRef,
+    TicketSummary,
+)
+from e2e_support_keys.keystore import FileKeystore, Keystore, MemoryKeystore
+
+__all__ = [
+    "AttachmentInfo",
+    "Author",
+    "Choice",
+    "DebugReport",
+    "Event",
+    "EventKind",
+    "Field",
+    "FieldState",
+    "FileKeystore",
+    "FileSpec",
+    "Finding",
+    "Keystore",
+    "Member",
+    "MemoryKeystore",
+    "Message",
+    "OutboxItem",
+    "Page",
+    "PeerError",
+    "Profile",
+    "Progress",
+    "Registration",
+    "Role",
+    "State",
+    "SupportClient",
+    "SupportError",
+    "TeamInfo",
+    "Ticket",
+    "TicketRef",
+    "TicketSummary",
+    "TransportError",
+    "TrustError",
+    "UsageError",
+    "Verdict",
+    "collectors",
+    "redact",
+]
+
+logging.getLogger("e2e_support").addHandler(logging.NullHandler())

@@ -25,9 +25,9 @@ class RosterSync:
     def __init__(self, relay: RelayPort, pin: SupportLink, links: Sequence[bytes] = ()) -> None:
         self._relay = relay
         self._pin = pin
-        self.links: list[bytes] = []
+        self.links = list(links)
         self._roster: TrustedRoster | None = None
-        self._take(links)
+        self._roster = self._grown(links) if links else None
 
     @property
     def roster(self) -> TrustedRoster:
@@ -65,15 +65,17 @@ class RosterSync:
             new += page.links
             if not page.links or len(self.links) + len(new) >= page.length:
                 break
-        self._take(new)
-        self.roster.require_head(self._pin.head)
+        roster = self._grown(new)
+        roster.require_head(self._pin.head)
+        self._roster = roster
+        self.links.extend(new)
         return len(new)
 
-    def _take(self, links: Sequence[bytes]) -> None:
-        new = list(links)
-        if new and self._roster is None:
-            self._roster = TrustedRoster.begin(new[0], team_id=self._pin.team_id)
-            self.links.append(new.pop(0))
-        if new:
-            self._roster = self.roster.update(new)
-            self.links.extend(new)
+    def _grown(self, links: Sequence[bytes]) -> TrustedRoster:
+        """Return the roster with further links, judged together."""
+        if self._roster is not None:
+            return self._roster.update(links) if links else self._roster
+        if not links:
+            raise TrustError("no_roster", "the relay serves no team", hint="Check the support link.")
+        begun = TrustedRoster.begin(links[0], team_id=self._pin.team_id)
+        return begun.update(links[1:]) if links[1:] else begun

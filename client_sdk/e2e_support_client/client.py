@@ -1,0 +1,352 @@
+"""`SupportClient`: end-to-end encrypted support tickets for the users of an application."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Literal, Self, TypeVar
+
+import platformdirs
+
+from e2e_support.errors import UsageError
+from e2e_support.policy import Policy
+from e2e_support.support_link import SupportLink
+from e2e_support_client import clock
+from e2e_support_client.context import Consent, Context
+from e2e_support_client.courier import Courier
+from e2e_support_client.debug import redact
+from e2e_support_client.debug.collectors import Collector
+from e2e_support_client.debug.report import DebugReport
+from e2e_support_client.delivery import Delivery, OnState
+from e2e_support_client.guard import OnSecret
+from e2e_support_client.model import Event, Profile, Registration, TeamInfo
+from e2e_support_client.notify import Journal, Listener, Place, stream
+from e2e_support_client.outbox import Outbox
+from e2e_support_client.port import RelayPort
+from e2e_support_client.reader import Reader
+from e2e_support_client.retry import DEFAULT_RETRY, RetryPolicy
+from e2e_support_client.rooms import Rooms
+from e2e_support_client.store import MIGRATIONS, LocalStore
+from e2e_support_client.team import Team
+from e2e_support_client.tickets import Tickets
+from e2e_support_client.transport import TIMEOUT, HttpRelay
+from e2e_support_keys.bundle import UserBundle
+from e2e_support_keys.keystore import FileKeystore, Keystore
+from e2e_support_keys.passphrase import passphrase_from_environment
+from e2e_support_keys.phrase import to_phrase
+from e2e_support_keys.store import Store, open_store
+
+KEYS_FILE: Final = "keys"
+STORE_FILE: Final = "tickets.db"
+LOCK_PAUSE: Final = 0.1  # seconds between two tries to get the store
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a client was made with, besides its link."""
+
+    keystore: Keystore
+    folder: Path
+    profile: Profile
+    collectors: tuple[Collector, ...]
+    redactors: tuple[redact.Redactor, ...]
+    consent: Consent | None
+    on_secret: OnSecret | None
+    lock_wait: timedelta
+    on_state: OnState
+
+
+class SupportClient:
+    """One user of an application on one team; an asynchronous context manager, safe to keep open.
+
+    Keys are made when it is first entered. Nothing else happens before something is asked of it.
+
+    Args:
+        link: the support link that the administrators publish; ``None`` for the one that the keys belong to.
+        keystore: where the user's keys are kept; by default a file in ``state_dir``, locked by a passphrase that
+            is asked for on the terminal or read from the file that ``E2ES_PASSPHRASE_FILE`` names.
+        state_dir: directory of the encrypted store; one per user and team. By default one for the team in the
+            user's data directory.
+        profile: what the host tells the administrators of its user.
+        collectors: what ``collect`` gathers.
+        redactors: what is taken out of debug data.
+        consent: shows a debug report to the person and returns their answer; without it only a report that was
+            previewed can be sent.
+        on_secret: asks the person what to do about text that looks like a password or key; without it texts are
+            left as they are.
+        proxy: ``http://host:port``; the environment is not asked.
+        timeout: within which the relay must answer.
+        retry: how often it is asked again.
+        relay: another way to the relay, for tests; it is not closed.
+        lock_wait: how long to wait for another process that has the store open.
+        on_state: told how a delivery goes on, for tests.
+
+    Raises:
+        UsageError: ``bad_link``, ``bad_proxy``, or ``no_state_dir`` without link and directory.
+    """
+
+    tickets: Tickets
+    outbox: Outbox
+
+    def __init__(  # noqa: PLR0913 - options by keyword
+        self,
+        link: str | None,
+        *,
+        keystore: Keystore | None = None,
+        state_dir: str | os.PathLike[str] | None = None,
+        profile: Profile | None = None,
+        collectors: Sequence[Collector] = (),
+        redactors: Sequence[redact.Redactor] = redact.DEFAULT,
+        consent: Consent | None = None,
+        on_secret: OnSecret | None = None,
+        proxy: str | None = None,
+        timeout: timedelta = TIMEOUT,
+        retry: RetryPolicy = DEFAULT_RETRY,
+        relay: RelayPort | None = None,
+        lock_wait: timedelta = timedelta(0),
+        on_state: OnState = lambda _: None,
+    ) -> None:
+        self._pin = SupportLink.parse(link) if link is not None else None
+        folder = _folder(state_dir, self._pin)
+        self._settings = Settings(
+            keystore or FileKeystore(folder / KEYS_FILE, _ask),
+            folder,
+            profile or Profile(),
+            tuple(collectors),
+            tuple(redactors),
+            consent,
+            on_secret,
+            lock_wait,
+            on_state,
+        )
+        self._http = (proxy, timeout, retry)
+        self._given_relay = relay
+        self._resources = AsyncExitStack()
+        self._context: Context | None = None
+        self._bundle: UserBundle | None = None
+        self._created = False
+
+    # --- opening and closing -----------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        """Open keys and store; makes keys if there are none.
+
+        Raises:
+            UsageError: ``wrong_passphrase``, ``store_locked``, ``team_mismatch``, ``wrong_keys``, ``no_link``,
+                ``disk_full`` and what else keystore and store have to say.
+        """
+        async with AsyncExitStack() as stack:
+            await self._open(stack)
+            self._resources = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Give back connections and the store; what is kept in the outbox stays there."""
+        await self._resources.aclose()
+        self._context = None
+
+    # --- the user and the team ---------------------------------------------------------------------------
+
+    async def register(self, *, recovery: Literal["phrase", "none"] = "phrase") -> Registration:
+        """Return whether the user's keys are new, and the words that bring them back.
+
+        Args:
+            recovery: whether to return the 24 words; show them once, on paper they are as good as the keys.
+        """
+        bundle = self._require(self._bundle)
+        phrase = await asyncio.to_thread(to_phrase, bundle.master) if recovery == "phrase" else ""
+        return Registration(self._created, phrase)
+
+    async def verify_team(self) -> TeamInfo:
+        """Fetch and verify the list of administrators and return what people compare.
+
+        Raises:
+            TrustError: ``team_mismatch`` and others: the relay is not the one of the link, or not honest.
+            TransportError: the relay cannot be reached.
+        """
+        context = self._require(self._context)
+        await context.team.refresh()
+        return context.team.info()
+
+    @property
+    def team(self) -> TeamInfo:
+        """What was last verified of the team.
+
+        Raises:
+            TrustError: ``no_roster`` before the first ``verify_team``.
+        """
+        return self._require(self._context).team.info()
+
+    @property
+    def policy(self) -> Policy:
+        """The team's signed rules: categories, limits, who may close and reopen.
+
+        Raises:
+            TrustError: ``no_roster`` before the first ``verify_team``.
+        """
+        return self._require(self._context).team.roster.policy
+
+    # --- debug data --------------------------------------------------------------------------------------
+
+    def collect(self, *extra: Collector) -> DebugReport:
+        """Return debug data from the configured collectors and these; nothing leaves the device by this.
+
+        Args:
+            extra: further collectors, for this report only.
+        """
+        found = (field for collector in (*self._settings.collectors, *extra) for field in collector())
+        return DebugReport(redact.redact(field, self._settings.redactors) for field in found)
+
+    # --- events ------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def events(
+        self, *, since: str | None = None, ticket: str | None = None
+    ) -> AsyncGenerator[AsyncIterator[Event]]:
+        """Follow what happens in the user's tickets; reconnects by itself until it is left.
+
+        Args:
+            since: cursor of the last event that was handled; ``None`` begins with the first that is known.
+            ticket: number of one ticket; all by default.
+
+        Raises:
+            UsageError: ``unknown_ticket``, ``bad_number``; ``bad_cursor`` while iterating.
+        """
+        context = self._require(self._context)
+        number = (await context.rooms.row(ticket)).number if ticket else None
+        listener, wake = Listener(context.relay), asyncio.Event()
+        context.rooms.listeners.add(wake)
+        events = stream(self._journal, listener, context.reader, wake, since=since or "", number=number)
+        try:
+            yield events
+        finally:
+            await events.aclose()
+            await listener.stop()
+            context.rooms.listeners.discard(wake)
+
+    async def news(self, *, since: str | None = None) -> tuple[Event, ...]:
+        """Look at the relay once and return what happened after a cursor; for programs that run now and then.
+
+        Args:
+            since: as for ``events``.
+        """
+        context = self._require(self._context)
+        await context.reader.sync()
+        return (*await self._journal.after(since or ""), *await self._journal.problems({}))
+
+    async def places(self) -> list[Place]:
+        """Return where to listen for bells without keeping the store open; see ``notify.Listener``."""
+        return await self._journal.places()
+
+    async def remember(self, name: str, cursor: str) -> None:
+        """Keep a cursor in the store."""
+        await self._require(self._context).store.set_cursor(name, cursor)
+
+    async def remembered(self, name: str) -> str:
+        """Return a cursor that was kept, or the empty text."""
+        return await self._require(self._context).store.cursor(name)
+
+    # --- how it is put together --------------------------------------------------------------------------
+
+    @property
+    def _journal(self) -> Journal:
+        context = self._require(self._context)
+        return Journal(context.store, context.rooms, context.reader)
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        settings = self._settings
+        bundle = await self._load_keys()
+        database = await stack.enter_async_context(await self._open_store(bundle))
+        store = LocalStore(database)
+        links = await store.links()
+        bundle = await self._adopt_link(bundle, known=bool(links))
+        pin = SupportLink.parse(bundle.link)
+        relay = self._given_relay
+        if relay is None:
+            proxy, timeout, retry = self._http
+            relay = HttpRelay(pin.url, proxy=proxy, timeout=timeout, retry=retry)
+            stack.push_async_callback(relay.close)
+        team = Team(relay, pin, store, links)
+        rooms = Rooms(store, team, relay, bundle.master)
+        courier = Courier(relay, store)
+        delivery = Delivery(store, rooms, team, relay, courier, on_state=settings.on_state)
+        reader = Reader(store, rooms, team, settings.profile.name)
+        self.outbox = Outbox(store, delivery)
+        self._bundle = bundle
+        self._context = Context(
+            relay, store, team, rooms, reader, self.outbox, courier,
+            settings.profile, settings.consent, settings.on_secret,
+        )  # fmt: skip
+        self.tickets = Tickets(self._context)
+
+    async def _load_keys(self) -> UserBundle:
+        keystore = self._settings.keystore
+        bundle = await asyncio.to_thread(keystore.load)
+        if bundle is None:
+            if self._pin is None:
+                raise UsageError(
+                    "no_link", "there are no keys here and no support link", hint="Connect with a link first."
+                )
+            bundle = UserBundle.fresh(self._pin.format(), clock.random)
+            await asyncio.to_thread(keystore.save, bundle)
+            self._created = True
+        if not isinstance(bundle, UserBundle):
+            raise UsageError(
+                "wrong_keys", "these are an administrator's keys", hint="Use another directory for a user."
+            )
+        return bundle
+
+    async def _adopt_link(self, bundle: UserBundle, *, known: bool) -> UserBundle:
+        """Return the keys with the link that was given, if it is for the team that they are used with."""
+        if self._pin is None or self._pin.format() == bundle.link:
+            return bundle
+        if known and SupportLink.parse(bundle.link).team_id != self._pin.team_id:
+            raise UsageError(
+                "team_mismatch",
+                "this link is of another team than the one that these keys are used with",
+                hint="Compare the links; for a second team use a directory of its own.",
+            )
+        bundle = replace(bundle, link=self._pin.format())
+        await asyncio.to_thread(self._settings.keystore.save, bundle)
+        return bundle
+
+    async def _open_store(self, bundle: UserBundle) -> Store:
+        """Open the store; if another process has it, wait as long as was asked for."""
+        tries = int(self._settings.lock_wait.total_seconds() / LOCK_PAUSE)
+        for left in range(tries, -1, -1):
+            try:
+                return await open_store(self._settings.folder / STORE_FILE, bundle.store_key, MIGRATIONS)
+            except UsageError as error:
+                if error.code != "store_locked" or not left:
+                    raise
+            await asyncio.sleep(LOCK_PAUSE)
+        raise AssertionError  # pragma: no cover - the last round returns or raises
+
+    def _require(self, part: T | None) -> T:
+        if part is None:
+            raise UsageError("not_open", "the client is not open", hint="Use it inside `async with`.")
+        return part
+
+
+def _folder(state_dir: str | os.PathLike[str] | None, pin: SupportLink | None) -> Path:
+    if state_dir is not None:
+        return Path(state_dir).expanduser()
+    if pin is None:
+        raise UsageError("no_state_dir", "without a link the directory must be named")
+    return platformdirs.user_data_path("e2e-support") / pin.team_id.hex()[:16]
+
+
+def _ask() -> str:
+    return passphrase_from_environment("Passphrase for your support keys: ")

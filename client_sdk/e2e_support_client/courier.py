@@ -1,0 +1,131 @@
+"""Files between a person and a ticket: what was attached becomes rows of the outbox, rows become blobs, and back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from e2e_support.attachment import Plan
+from e2e_support.content import Attachment
+from e2e_support.ids import MessageId
+from e2e_support.limits import NAME_MAX
+from e2e_support.ticket_keys import TicketKeys
+from e2e_support_client.files import FileSource, target_in
+from e2e_support_client.model import Attachable, FileSpec, OnProgress, Progress
+from e2e_support_client.port import RelayPort
+from e2e_support_client.store import FileRow, LocalStore
+from e2e_support_client.transfer import Progress as Transferred
+from e2e_support_client.transfer import UploadState, download, upload
+
+
+async def prepare(attached: Attachable, place: int) -> FileRow:
+    """Return what the outbox keeps of a file: its bytes where they were given, else where it lies.
+
+    Args:
+        attached: a path or a ``FileSpec``.
+        place: its order in the message.
+
+    Raises:
+        UsageError: ``cannot_read`` or ``file_too_large``.
+    """
+    spec = attached if isinstance(attached, FileSpec) else FileSpec(attached)
+    return await asyncio.to_thread(_prepare, spec, place)
+
+
+def _prepare(spec: FileSpec, place: int) -> FileRow:
+    given = isinstance(spec.source, bytes)
+    path = "" if isinstance(spec.source, bytes) else os.fspath(Path(spec.source).expanduser().absolute())
+    data = spec.source if isinstance(spec.source, bytes) else None
+    name = spec.name or ("file" if given else "")
+    row = FileRow(place, name, spec.media_type[:NAME_MAX], 0, path, data, spec.keep_metadata)
+    with _source(row) as source:
+        Plan(source.size)  # refuses what is too large for any ticket
+        return FileRow(place, source.name, source.media_type, source.size, path, data, spec.keep_metadata)
+
+
+def _source(row: FileRow) -> FileSource:
+    strip = not row.keep_metadata
+    if row.data is None:
+        source = FileSource.from_path(row.path, name=row.name, strip_metadata=strip)
+    else:
+        source = FileSource.from_bytes(row.data, name=row.name, strip_metadata=strip)
+    source.media_type = row.media_type or source.media_type
+    return source
+
+
+class Courier:
+    """Uploads and downloads a user's files.
+
+    Args:
+        relay: where blobs are.
+        store: keeps the state of uploads.
+    """
+
+    def __init__(self, relay: RelayPort, store: LocalStore) -> None:
+        self._relay = relay
+        self._store = store
+
+    async def upload(
+        self, keys: TicketKeys, key: MessageId, row: FileRow, on_progress: OnProgress
+    ) -> Attachment:
+        """Return the manifest of a file once all of it is at the relay; goes on where an earlier try stopped.
+
+        Args:
+            keys: of the ticket.
+            key: the outbox item that the file belongs to.
+            row: the file.
+            on_progress: told after every piece.
+
+        Raises:
+            UsageError: ``cannot_read`` when the file is gone, ``file_changed``.
+            TransportError: the relay cannot be reached; what is there already counts.
+        """
+        if row.manifest:
+            return Attachment.from_bytes(row.manifest)
+        state = UploadState.from_bytes(row.upload) if row.upload else UploadState.fresh()
+
+        async def keep(now: UploadState) -> None:
+            await self._store.set_upload(key, row.place, upload=now.to_bytes())
+
+        source = await asyncio.to_thread(_source, row)
+        try:
+            manifest = await upload(
+                *(self._relay, keys.mailbox, keys.capability, source),
+                state=state,
+                keep=keep,
+                on_progress=_named(row.name, on_progress),
+            )
+        finally:
+            source.close()
+        await self._store.set_upload(key, row.place, upload=state.to_bytes(), manifest=manifest.to_bytes())
+        return manifest
+
+    async def download(
+        self, keys: TicketKeys, manifest: Attachment, target: Path, on_progress: OnProgress
+    ) -> Path:
+        """Save a file and return where; it gets its name when every byte was verified.
+
+        Args:
+            keys: of the ticket.
+            manifest: from a signed entry.
+            target: a new file, or a directory in which it gets its own sanitised name.
+            on_progress: told after every piece.
+
+        Raises:
+            PeerError: ``bad_attachment``: nothing of it is kept (attacks 17-21).
+            UsageError: ``file_exists``, ``disk_full``, ``cannot_write``.
+            TransportError: the relay cannot be reached.
+        """
+        path = await asyncio.to_thread(_inside, target, manifest)
+        named = _named(manifest.name, on_progress)
+        return await download(self._relay, keys.mailbox, keys.capability, manifest, path, on_progress=named)
+
+
+def _inside(target: Path, manifest: Attachment) -> Path:
+    return target_in(target, manifest) if target.is_dir() else target
+
+
+def _named(name: str, on_progress: OnProgress) -> Callable[[Transferred], None]:
+    return lambda at: on_progress(Progress(at.phase, at.done, at.total, name))

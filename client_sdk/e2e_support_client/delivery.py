@@ -1,0 +1,308 @@
+"""Takes one kept message to the relay, state by state; whoever is stopped in between goes on where it stood.
+
+    draft ── rules hold, place chosen, mailbox there ──► uploading ── files up, sealed bytes kept ──► sealed
+    sealed ── the relay has it ──► (left the outbox: stored)     sealed ── something else stands there ──► uploading
+    uploading, sealed ── the mailbox is gone ──► draft           any ── refused ──► failed, kept ──► where it stood
+
+Every arrow ends in a committed transaction before the next begins. Before anything is sealed anew, the log is
+searched for the message's own id, so that nothing is ever stored twice (attack 87).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from e2e_support.admission import admit_hash, find_work
+from e2e_support.content import BODIES, Attachment, OpenBody
+from e2e_support.conversation import Draft, Sealed
+from e2e_support.errors import SupportError, TransportError, UsageError
+from e2e_support.ids import HASH_SIZE, ID_SIZE, BlobId, Hash, MailboxId, MessageId
+from e2e_support.ticket import Fact, judge, refusal
+from e2e_support.vocab import AdmissionMode, AuthorRole, Kind
+from e2e_support.wire import AdmissionTerms, Create
+from e2e_support_client import clock
+from e2e_support_client.courier import Courier
+from e2e_support_client.model import OnProgress, Progress, State
+from e2e_support_client.port import Refused, RelayPort
+from e2e_support_client.room import PlaceTaken, Room
+from e2e_support_client.rooms import Rooms
+from e2e_support_client.store import FileRow, ItemRow, LocalStore
+from e2e_support_client.team import Team
+
+OnState = Callable[[str], None]
+ROUNDS_MAX = 64  # steps of one delivery: a relay must not be able to keep a client going round for ever
+
+
+def no_progress(_progress: Progress) -> None:
+    """Tell nobody."""
+
+
+class Delivery:
+    """The state machine of one message.
+
+    Args:
+        store: keeps every state.
+        rooms: the tickets.
+        team: the roster.
+        relay: the relay.
+        courier: uploads files.
+        on_state: told each step by name once it is committed; tests stop the process there.
+    """
+
+    def __init__(
+        self,
+        store: LocalStore,
+        rooms: Rooms,
+        team: Team,
+        relay: RelayPort,
+        courier: Courier,
+        *,
+        on_state: OnState = lambda _: None,
+    ) -> None:
+        self._store = store
+        self._rooms = rooms
+        self._team = team
+        self._relay = relay
+        self._courier = courier
+        self._told = on_state
+        self._lanes: defaultdict[bytes, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._steps = {
+            State.DRAFT: self._begin,
+            State.UPLOADING: self._seal,
+            State.SEALED: self._settle,
+            State.FAILED: self._again,
+        }
+
+    async def run(self, key: MessageId, on_progress: OnProgress = no_progress) -> str:
+        """Take an item as far as it goes and return its ticket's number.
+
+        Args:
+            key: the item.
+            on_progress: told of work, uploads.
+
+        Raises:
+            TransportError: it waits where it stands and can be tried again.
+            SupportError: it is kept as failed, with this error's code.
+        """
+        item = await self._item(key)
+        lane = key if item.kind is Kind.OPEN else item.number.encode()
+        async with self._lanes[lane]:
+            return await self._run(key, on_progress)
+
+    async def _run(self, key: MessageId, on_progress: OnProgress) -> str:
+        number, renewed = "", set[str]()
+        for _ in range(ROUNDS_MAX):
+            item = await self._store.item(key)
+            if item is None:
+                return number
+            number = item.number or number
+            try:
+                number = await self._steps[item.state](item, on_progress) or number
+            except PlaceTaken:
+                await self._place(item)
+            except Refused as error:
+                await self._after_refusal(item, error, renewed)
+            except SupportError as error:
+                await self._note(item, error)
+                raise
+        raise TransportError(
+            "crowded", "this did not come to rest", hint="It is kept; try again in a minute."
+        )
+
+    async def _item(self, key: MessageId) -> ItemRow:
+        item = await self._store.item(key)
+        if item is None:
+            raise UsageError("unknown_item", "the outbox has no such item", hint="It may be stored already.")
+        return item
+
+    # --- steps: each ends with another state in the store, and may return the number --------------------------
+
+    async def _begin(self, item: ItemRow, on_progress: OnProgress) -> str:
+        """Check the rules as early as possible, offline too; then see to it that there is a mailbox."""
+        trouble = await self._refresh_team()
+        files = await self._store.files(item.key)
+        if self._team.known:
+            await self._check(item, files)
+        if item.kind is Kind.OPEN and not item.number:
+            await self._place(item)
+            item = await self._item(item.key)
+        if trouble:
+            raise trouble
+        if item.kind is Kind.OPEN:
+            await self._admit(item, on_progress)
+        await self._enter(item.key, State.UPLOADING)
+        return item.number
+
+    async def _seal(self, item: ItemRow, on_progress: OnProgress) -> str:
+        """Upload the files and write the entry, unless it stands in the log already."""
+        async with self._rooms.open(item.number) as room:
+            room.sending = item.key
+            await room.pull()
+            if room.find(item.key) is None:
+                files = await self._store.files(item.key)
+                manifests = [
+                    await self._courier.upload(room.keys, item.key, file, on_progress) for file in files
+                ]
+                await self._push(room, item, tuple(manifests))
+            await self._stored(room, item)
+        return item.number
+
+    async def _settle(self, item: ItemRow, _on_progress: OnProgress) -> str:
+        """Find out whether sealed bytes are stored; if another entry took their place, seal anew."""
+        assert item.sealed is not None  # noqa: S101 - the state says so
+        async with self._rooms.open(item.number) as room:
+            room.sending = item.key
+            found = room.find(item.key)
+            if found is None:
+                draft = self._draft(room, item, await self._manifests(item))
+                found = await room.settle(item.sealed, draft, [file.blob_id for file in draft.attachments])
+            if found is None:
+                await self._enter(item.key, State.UPLOADING)
+            else:
+                await self._stored(room, item)
+        return item.number
+
+    async def _again(self, item: ItemRow, _on_progress: OnProgress) -> str:
+        """Go on with what failed: sealed bytes may have got through, all else begins with the rules."""
+        await self._store.set_state(item.key, State.SEALED if item.sealed else State.DRAFT)
+        return item.number
+
+    # --- what the steps are made of ---------------------------------------------------------------------------
+
+    async def _refresh_team(self) -> TransportError | None:
+        try:
+            await self._team.refresh()
+        except TransportError as error:
+            return error
+        return None
+
+    async def _check(self, item: ItemRow, files: list[FileRow]) -> None:
+        """Raise the rule that stands against an item, before anything of it leaves this device."""
+        fact = _fact(item, tuple(_prospect(file) for file in files))
+        if item.kind is not Kind.OPEN:
+            async with self._rooms.open(item.number) as room:
+                room.check(fact)
+            return
+        _, reason = judge(None, fact, self._team.roster.policy)
+        if reason:
+            raise refusal(reason)
+
+    async def _place(self, item: ItemRow) -> None:
+        """Choose where a new ticket goes, or goes instead."""
+        written = datetime.fromtimestamp(item.created_at, UTC)
+        month = written.year * 100 + written.month
+        row = self._rooms.place(month, await self._store.next_place(month))
+        await self._store.place_item(item.key, row)
+        await self._enter(item.key, State.DRAFT)
+
+    async def _admit(self, item: ItemRow, on_progress: OnProgress) -> None:
+        """Create the mailbox; if there is one, look whose it is."""
+        row = await self._rooms.row(item.number)
+        creation = self._rooms.keys(row).capability
+        terms = await self._relay.admission(self._team.pin.team_id)
+        proof = await self._work(terms, row.mailbox, on_progress)
+        public = creation.public
+        create = Create(public, public, 1, self._team.pin.team_id, terms.day, terms.mode, proof)
+        try:
+            new = await self._relay.create(row.mailbox, create, creation)
+        except Refused as error:
+            if error.code == "erased":
+                raise PlaceTaken from None
+            if error.code != "conflict":
+                raise
+            new = False
+        if not new:
+            await self._look(item)
+        self._told("created")
+
+    async def _look(self, item: ItemRow) -> None:
+        """An own mailbox that is empty, or holds this very message, is fine."""
+        async with self._rooms.open(item.number) as room:
+            room.sending = item.key
+            await room.pull()
+            if room.length and room.find(item.key) is None:
+                raise PlaceTaken
+
+    async def _work(self, terms: AdmissionTerms, mailbox: MailboxId, on_progress: OnProgress) -> bytes:
+        """Return the proof of work, found in a thread (§7)."""
+        if terms.mode is not AdmissionMode.OPEN:
+            raise UsageError(
+                "admission_unsupported",
+                "this team admits new tickets in a way that this program does not know",
+                hint="Open the ticket from the application that the team supports.",
+            )
+        loop, stop = asyncio.get_running_loop(), False
+        expected = 2**terms.bits
+
+        def report(attempts: int) -> None:
+            if stop:
+                raise TransportError("stopped", "the work was given up")
+            loop.call_soon_threadsafe(on_progress, Progress("admission", attempts, expected))
+
+        admit = admit_hash(self._team.pin.team_id, terms.day, mailbox)
+        try:
+            return await asyncio.to_thread(find_work, admit, terms.bits, on_progress=report)
+        finally:
+            stop = True  # a cancelled task must not leave its thread at work
+
+    async def _push(self, room: Room, item: ItemRow, manifests: tuple[Attachment, ...]) -> None:
+        async def keep(sealed: Sealed) -> None:
+            await self._store.set_sealed(item.key, sealed)
+            self._told(State.SEALED)
+
+        draft = self._draft(room, item, manifests)
+        blobs = [manifest.blob_id for manifest in manifests]
+        await room.push(draft, blobs, _fact(item, manifests), keep)
+
+    async def _stored(self, room: Room, item: ItemRow) -> None:
+        """Let an item leave the outbox in the transaction that keeps its entry."""
+        self._told("appended")
+        await self._rooms.keep(room, delivered=item.key)
+        self._told(State.STORED)
+
+    def _draft(self, room: Room, item: ItemRow, manifests: tuple[Attachment, ...]) -> Draft:
+        body = BODIES[item.kind].from_bytes(item.body)
+        if isinstance(body, OpenBody):  # which keys it has follows from its place
+            body = replace(body, reply_key=room.keys.reply.public)
+        return Draft(item.kind, body, item.key, manifests)
+
+    async def _manifests(self, item: ItemRow) -> tuple[Attachment, ...]:
+        return tuple(Attachment.from_bytes(file.manifest) for file in await self._store.files(item.key))
+
+    async def _enter(self, key: MessageId, state: State) -> None:
+        await self._store.set_state(key, state)
+        self._told(state)
+
+    async def _after_refusal(self, item: ItemRow, error: Refused, renewed: set[str]) -> None:
+        """Begin again, once, what died of age at the relay; everything else has failed and is kept."""
+        again = {"not_found": State.DRAFT, "blob_incomplete": State.UPLOADING}.get(error.code)
+        lost = error.code == "not_found" and bool(await self._store.records(item.number))
+        if again is None or lost or item.state is State.DRAFT or error.code in renewed:
+            await self._note(item, error)
+            raise error
+        renewed.add(error.code)
+        await self._store.reset_item(item.key, again)
+
+    async def _note(self, item: ItemRow, error: SupportError) -> None:
+        """Remember why an item went no further; what only waits keeps its state."""
+        current = await self._store.item(item.key)
+        if current is not None:
+            state = current.state if error.retryable else State.FAILED
+            await self._store.set_state(item.key, state, code=error.code, hint=error.hint)
+
+
+def _fact(item: ItemRow, attachments: tuple[Attachment, ...]) -> Fact:
+    body = BODIES[item.kind].from_bytes(item.body)
+    seq = 0 if item.kind is Kind.OPEN else 1
+    return Fact(seq, item.kind, AuthorRole.USER, body, clock.now(), attachments=attachments)
+
+
+def _prospect(file: FileRow) -> Attachment:
+    """Return what a file's manifest will say, as far as the rules look at it."""
+    zeros = bytes(HASH_SIZE)
+    blob = BlobId(bytes(ID_SIZE))
+    return Attachment(file.name, file.media_type, file.size, blob, zeros, zeros, zeros, Hash(zeros))

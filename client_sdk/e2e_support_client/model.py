@@ -1,0 +1,344 @@
+"""What the SDK hands to applications: small frozen values without keys, bytes of the wire or database rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import overload
+
+from e2e_support.vocab import Verdict
+
+
+def utc(seconds: int) -> datetime:
+    """Return an aware time for seconds since 1970; receipt times are such numbers."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+class State(StrEnum):
+    """How far a message has come; people read these words, never a bare "sent"."""
+
+    DRAFT = "draft"
+    QUEUED = "queued"  # a draft that waits for the network
+    UPLOADING = "uploading"
+    SEALED = "sealed"  # encrypted on this device; whether the relay has it is not known yet
+    STORED = "stored"  # the relay's receipt is here
+    FAILED = "failed"  # kept, with the reason
+
+
+class Role(StrEnum):
+    """Who wrote something, as the signature says; no text ever decides it."""
+
+    USER = "user"
+    TEAM = "team"
+    UNKNOWN = "unknown"
+
+
+class EventKind(StrEnum):
+    """What happened in a ticket."""
+
+    OPENED = "opened"
+    MESSAGE = "message"
+    STATUS = "status"
+    FIELDS = "fields"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    REOPENED = "reopened"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the host tells of its user; empty text is not sent.
+
+    Attributes:
+        name: display name.
+        account: account id at the host.
+        account_type: plan or kind of account.
+        email: address.
+        locale: language tag.
+    """
+
+    name: str = ""
+    account: str = ""
+    account_type: str = ""
+    email: str = ""
+    locale: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSpec:
+    """A file to attach.
+
+    Attributes:
+        source: a path, or the bytes themselves.
+        name: how it is called; a path's own name by default.
+        media_type: guessed from the name by default.
+        keep_metadata: send an image as it is, with place and camera in it.
+    """
+
+    source: str | os.PathLike[str] | bytes
+    name: str = ""
+    media_type: str = ""
+    keep_metadata: bool = False
+
+
+Attachable = FileSpec | str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a long piece of work stands.
+
+    Attributes:
+        phase: ``admission``, ``upload`` or ``download``.
+        done: attempts or bytes so far.
+        total: bytes in all, or the number of attempts to expect.
+        name: the file's name.
+    """
+
+    phase: str
+    done: int
+    total: int
+    name: str = ""
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A user's keys on this device.
+
+    Attributes:
+        created: whether they were made just now.
+        recovery_phrase: 24 words that bring them back; empty when they were not asked for.
+    """
+
+    created: bool
+    recovery_phrase: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An administrator as users see them."""
+
+    name: str
+    role: str
+    languages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TeamInfo:
+    """Who can read tickets, after the whole list of administrators was verified.
+
+    Attributes:
+        name: what the team calls itself.
+        words: eight words to compare.
+        digits: six groups of five digits to compare instead.
+        members: who holds keys now.
+        languages: what they answer in; empty where the policy does not show it.
+        epoch: number of the team's newest key.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    digits: tuple[str, ...]
+    members: tuple[Member, ...]
+    languages: tuple[str, ...]
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class TicketRef:
+    """A ticket's number and how far its newest message has come."""
+
+    number: str
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who wrote a message.
+
+    Attributes:
+        role: from the signature: ``team`` only for a device that the verified roster lists.
+        name: as the policy wants it shown.
+        device: the device's label; empty for the user and where the team answers as one.
+    """
+
+    role: Role
+    name: str
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentInfo:
+    """A file that came with a message; name and type are the sender's claims, the size is signed."""
+
+    name: str
+    size: int
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One thing that was said in a ticket.
+
+    Attributes:
+        seq: its place in the ticket.
+        kind: what it did.
+        author: who said it.
+        body: the text; empty when it is forged.
+        at: when the relay received it.
+        verdict: what may be believed of it.
+        reason: why the verdict is not ``OK``.
+        internal: always false here; only administrators have internal notes.
+        attachments: its files.
+        clock_differs: the author's clock was more than two days away from the relay's.
+    """
+
+    seq: int
+    kind: EventKind
+    author: Author
+    body: str
+    at: datetime
+    verdict: Verdict
+    reason: str = ""
+    internal: bool = False
+    attachments: tuple[AttachmentInfo, ...] = ()
+    clock_differs: bool = False
+
+    @property
+    def verified(self) -> bool:
+        """Whether signature, chain and rules all hold."""
+        return self.verdict is Verdict.OK
+
+
+@dataclass(frozen=True, slots=True)
+class TicketSummary:
+    """A line of the ticket list.
+
+    Attributes:
+        number: ``T-XXXXX-XXXXX``.
+        subject: as the user wrote it.
+        status: id of the label that the policy gives the ticket; ``queued`` while it is only on this device.
+        status_text: the label as people read it.
+        category: id of the category.
+        priority: id of the level; empty where there is none.
+        created_at: when the relay received it, or when it was written while it waits.
+        updated_at: when something visible happened last.
+        unread: messages of the team that were not marked read.
+        problem: code of what is wrong with the relay's answer for it; empty if nothing is.
+    """
+
+    number: str
+    subject: str
+    status: str
+    status_text: str
+    category: str
+    priority: str
+    created_at: datetime
+    updated_at: datetime
+    unread: int
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A whole ticket.
+
+    Attributes:
+        summary: its line in the list.
+        messages: everything that was said, in order.
+        actions: which of ``reply``, ``close`` and ``reopen`` the rules allow now.
+        resolution: the note of its resolution.
+        related: number of the ticket that it refers to.
+        fields: answers to the form's further questions, by id.
+        offline: empty, or why this is what was known before and not what the relay has now.
+    """
+
+    summary: TicketSummary
+    messages: tuple[Message, ...]
+    actions: frozenset[str]
+    resolution: str
+    related: str
+    fields: dict[str, str]
+    offline: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Sequence[TicketSummary]):
+    """Tickets in the order asked for.
+
+    Attributes:
+        items: the tickets.
+        offline: empty, or why they are what was known before and not what the relay has now.
+    """
+
+    items: tuple[TicketSummary, ...]
+    offline: str = ""
+
+    @overload
+    def __getitem__(self, index: int) -> TicketSummary: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[TicketSummary, ...]: ...
+    def __getitem__(self, index: int | slice) -> TicketSummary | tuple[TicketSummary, ...]:
+        """Return one ticket or some."""
+        return self.items[index]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[TicketSummary]:
+        return iter(self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, told after it was decrypted and checked.
+
+    Attributes:
+        kind: what it was.
+        number: in which ticket.
+        at: when the relay received it.
+        message: what was said; ``None`` for events without text.
+        status: the ticket's label afterwards.
+        cursor: give it to ``events(since=…)`` to go on after this event; empty for ``problem``.
+        problem: code of the problem; empty otherwise.
+    """
+
+    kind: EventKind
+    number: str
+    at: datetime
+    message: Message | None
+    status: str
+    cursor: str
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxItem:
+    """Something that is kept on this device because it is not stored yet.
+
+    Attributes:
+        key: names it in ``retry`` and ``discard``.
+        number: its ticket; empty while it has none.
+        kind: what it is.
+        subject: of a new ticket; empty otherwise.
+        state: how far it has come.
+        code: why it could not be stored; empty if it was not tried or only waits.
+        hint: what can be done.
+        created_at: when it was written.
+    """
+
+    key: str
+    number: str
+    kind: EventKind
+    subject: str
+    state: State
+    code: str
+    hint: str
+    created_at: datetime

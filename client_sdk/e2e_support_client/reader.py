@@ -1,0 +1,173 @@
+"""Reads tickets for people: brings them up to date if the relay can be reached, else says what was known before."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from e2e_support.content import Attachment, OpenBody
+from e2e_support.errors import SupportError, TransportError, UsageError
+from e2e_support.vocab import Kind, Verdict
+from e2e_support_client import clock
+from e2e_support_client.model import Message, State, Ticket, TicketSummary, utc
+from e2e_support_client.room import Room
+from e2e_support_client.rooms import Rooms
+from e2e_support_client.store import ItemRow, LocalStore
+from e2e_support_client.team import Team
+from e2e_support_client.view import actions, messages, summary
+
+AT_ONCE: Final = 8  # tickets that are asked for at the same time
+WAITING_TEXT: Final = {
+    State.QUEUED: "Kept on this device",
+    State.UPLOADING: "Uploading",
+    State.SEALED: "Sealed on this device",
+    State.FAILED: "Failed, kept",
+}
+
+
+class Reader:
+    """What one user can read.
+
+    Args:
+        store: what is known.
+        rooms: the tickets.
+        team: the roster.
+        user: display name of the user; empty for "You".
+    """
+
+    def __init__(self, store: LocalStore, rooms: Rooms, team: Team, user: str) -> None:
+        self._store = store
+        self._rooms = rooms
+        self._team = team
+        self._user = user
+
+    # --- bringing up to date -----------------------------------------------------------------------------
+
+    async def sync(self) -> str:
+        """Follow what is new in every ticket; return the empty text, or why the relay could not be asked."""
+        trouble = await self._refreshed()
+        if trouble or not self._team.known:
+            return trouble
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(number: str) -> str:
+            async with gate:
+                return await self.pull(number)
+
+        waiting = await self.waiting()
+        numbers = [row.number for row in await self._store.tickets() if row.number not in waiting]
+        return next(filter(None, await asyncio.gather(*map(one, numbers))), "")
+
+    async def sync_one(self, number: str) -> str:
+        """Do as ``sync`` for one ticket."""
+        trouble = await self._refreshed()
+        if trouble or number in await self.waiting():
+            return trouble
+        return await self.pull(number)
+
+    async def pull(self, number: str) -> str:
+        """Follow what is new in one ticket; return the empty text, or why the relay could not be asked.
+
+        What is wrong with the ticket itself stands in its ``problem`` afterwards, and other tickets go on.
+        """
+        try:
+            await self._rooms.pull(number)
+        except TransportError as error:
+            return error.message
+        except SupportError:
+            pass
+        return ""
+
+    async def waiting(self) -> dict[str, ItemRow]:
+        """Return the openings that are not stored yet, by the number that they have already."""
+        items = await self._store.items()
+        return {item.number: item for item in items if item.kind is Kind.OPEN and item.number}
+
+    async def _refreshed(self) -> str:
+        try:
+            await self._team.refresh_if_old()
+        except TransportError as error:
+            return error.message
+        return ""
+
+    # --- showing -----------------------------------------------------------------------------------------
+
+    async def lines(self, text: str) -> list[TicketSummary]:
+        """Return a line for every ticket that has a text in number, subject or messages; empty for all."""
+        waiting = await self.waiting()
+        found = [_waiting_line(item) for item in waiting.values()]
+        lines = [line for line in found if _has(line, (), text)]
+        for row in await self._store.tickets():
+            if row.number not in waiting:
+                async with self._rooms.open(row.number) as room:
+                    line = await self._line(room)
+                    if line is not None and _has(line, self._said(room), text):
+                        lines.append(line)
+        return lines
+
+    async def ticket(self, number: str, offline: str) -> Ticket:
+        """Return a whole ticket as it is known.
+
+        Raises:
+            UsageError: ``not_a_ticket``.
+        """
+        item = (await self.waiting()).get(number)
+        if item is not None:
+            return Ticket(_waiting_line(item), (), frozenset(), "", "", {}, offline)
+        async with self._rooms.open(number) as room:
+            state = room.thread.require_state()
+            line = await self._line(room)
+            assert line is not None  # noqa: S101 - there is a state
+            allowed = actions(state, self._team.roster.policy, clock.now())
+            fields = {pair.name: pair.value for pair in state.fields}
+            note = state.resolution_note
+            return Ticket(line, self._said(room), allowed, note, state.related, fields, offline)
+
+    async def message(self, number: str, seq: int) -> Message | None:
+        """Return one message of a ticket, if that entry says something."""
+        async with self._rooms.open(number) as room:
+            return next((message for message in self._said(room) if message.seq == seq), None)
+
+    async def manifest(self, number: str, name: str, seq: int | None) -> Attachment:
+        """Return the manifest of a file, the newest of its name or the one in a message.
+
+        Raises:
+            UsageError: ``unknown_attachment``.
+        """
+        async with self._rooms.open(number) as room:
+            for opened in reversed(room.thread.entries):
+                if opened.verdict is Verdict.FORGED or opened.inner is None or seq not in {None, opened.seq}:
+                    continue
+                for file in opened.inner.attachments:
+                    if file.name == name:
+                        return file
+        raise UsageError(
+            "unknown_attachment",
+            f"{number} has no file of that name",
+            hint="Show the ticket to see its files.",
+        )
+
+    async def _line(self, room: Room) -> TicketSummary | None:
+        number = room.row.number
+        unread = await self._store.unread(number)
+        row = await self._store.ticket(number) or room.row
+        return summary(number, room.thread, self._team.roster.policy, unread=unread, problem=row.problem)
+
+    def _said(self, room: Room) -> tuple[Message, ...]:
+        return tuple(messages(room.thread.entries, self._team.roster.policy, self._user))
+
+
+def _waiting_line(item: ItemRow) -> TicketSummary:
+    """Return the line of a ticket that is only on this device."""
+    body = OpenBody.from_bytes(item.body)
+    state = State.QUEUED if item.state is State.DRAFT else item.state
+    at = utc(item.created_at)
+    text = WAITING_TEXT.get(state, state)
+    return TicketSummary(
+        item.number, body.subject, state, text, body.category, body.priority, at, at, 0, item.code
+    )
+
+
+def _has(line: TicketSummary, said: tuple[Message, ...], text: str) -> bool:
+    wanted = text.casefold()
+    return any(wanted in part.casefold() for part in (line.number, line.subject, *(m.body for m in said)))

@@ -1,0 +1,134 @@
+"""All followed tickets of one client: each is read from the store once, used by one task at a time, kept again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from e2e_support.crypto.secret import Secret
+from e2e_support.errors import SupportError, UsageError
+from e2e_support.ids import MessageId
+from e2e_support.ticket_keys import TicketKeys, parse_number, ticket_number
+from e2e_support_client.port import Refused, RelayPort
+from e2e_support_client.room import Room
+from e2e_support_client.store import LocalStore, TicketRow
+from e2e_support_client.team import Team
+
+CLAIMS = frozenset({"not_found", "erased"})
+"""A relay's words about a whole mailbox: shown as its claim, and nothing is purged here (attack 81)."""
+
+
+class Rooms:
+    """The rooms of one user on one team.
+
+    Args:
+        store: keeps them.
+        team: the roster.
+        relay: where the logs are.
+        master: the user's master secret.
+
+    Attributes:
+        listeners: set whenever something new was kept.
+    """
+
+    def __init__(self, store: LocalStore, team: Team, relay: RelayPort, master: Secret) -> None:
+        self._store = store
+        self._team = team
+        self._relay = relay
+        self._master = master
+        self.listeners: set[asyncio.Event] = set()
+        self._open: dict[str, Room] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def place(self, month: int, index: int) -> TicketRow:
+        """Return the ticket that a month's index stands for."""
+        keys = TicketKeys.derive(self._master, self._team.pin.team_id, month, index)
+        return TicketRow(ticket_number(keys.mailbox), keys.mailbox, month, index)
+
+    def keys(self, row: TicketRow) -> TicketKeys:
+        """Return the user's keys of a ticket."""
+        return TicketKeys.derive(self._master, self._team.pin.team_id, row.month, row.place)
+
+    async def row(self, number: str) -> TicketRow:
+        """Return where a ticket is.
+
+        Raises:
+            UsageError: ``bad_number`` or ``unknown_ticket``.
+        """
+        row = await self._store.ticket(parse_number(number))
+        if row is None:
+            raise UsageError(
+                "unknown_ticket",
+                f"there is no ticket {parse_number(number)} on this device",
+                hint="Look at the list for the right number.",
+            )
+        return row
+
+    @asynccontextmanager
+    async def open(self, number: str) -> AsyncGenerator[Room]:
+        """Use a ticket alone; what it learns is kept, also when the block raises.
+
+        Raises:
+            UsageError: ``unknown_ticket``, ``bad_number``, or the store's errors.
+            TrustError: ``no_roster`` before the team was ever verified.
+        """
+        row = await self.row(number)
+        async with self._locks[row.number]:
+            room = await self._load(row)
+            try:
+                yield room
+            finally:
+                room.sending = b""
+                await self.keep(room)
+
+    async def keep(self, room: Room, *, delivered: MessageId | None = None) -> None:
+        """Write what is new in a room, and what was delivered by it, in one transaction."""
+        if not room.fresh and delivered is None:
+            return
+        number, start = room.row.number, room.length - len(room.fresh)
+        try:
+            await self._store.follow(number, start, room.fresh, room.journal, delivered=delivered)
+        except BaseException:
+            self._open.pop(number, None)  # read it again: the store knows less than this room
+            raise
+        room.saved()
+        for listener in self.listeners:
+            listener.set()
+
+    async def pull(self, number: str) -> None:
+        """Follow what is new in a ticket; what the relay says or does wrong is remembered and raised.
+
+        Raises:
+            Refused: ``not_found`` or ``erased``: what was known is kept.
+            PeerError: the relay's answer does not hold.
+            TrustError: the roster does not.
+            TransportError: the relay cannot be reached; nothing is remembered of that.
+        """
+        try:
+            async with self.open(number) as room:
+                await room.pull()
+        except Refused as error:
+            await self._note(number, f"relay_says_{error.code}" if error.code in CLAIMS else error.code)
+            raise
+        except SupportError as error:
+            if not error.retryable:
+                await self._note(number, error.code)
+            raise
+        await self._note(number, "")
+
+    async def _note(self, number: str, code: str) -> None:
+        row = await self.row(number)
+        if row.problem != code:
+            await self._store.set_problem(row.number, code)
+
+    async def _load(self, row: TicketRow) -> Room:
+        room = self._open.get(row.number)
+        if room is None:
+            records = await self._store.records(row.number)
+            room = Room.resume(row, self._master, self._team, self._relay, records)
+            self._open[row.number] = room
+        room.row = row
+        room.refresh_team()
+        return room

@@ -1,0 +1,270 @@
+"""What a user can do with tickets: open, list, read, answer, close, reopen, download, mark read."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Literal
+
+from e2e_support.codec import Message as Body
+from e2e_support.content import CloseBody, MessageBody, OpenBody, Pair, ReopenBody
+from e2e_support.crypto.suite import KEM_PUBLIC
+from e2e_support.ticket_keys import parse_number
+from e2e_support.vocab import Kind
+from e2e_support_client.context import Context
+from e2e_support_client.courier import prepare
+from e2e_support_client.debug.report import DebugReport
+from e2e_support_client.delivery import no_progress
+from e2e_support_client.model import Attachable, Message, OnProgress, Page, Ticket, TicketRef, TicketSummary
+
+Offline = Literal["queue", "raise"]
+Order = Literal["updated", "created"]
+NO_KEY: Final = bytes(KEM_PUBLIC)  # which key it is follows from the place, which is chosen when it is sent
+
+
+class Tickets:
+    """The user's tickets with one team; ``SupportClient.tickets``."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._reader = context.reader
+
+    # --- writing -----------------------------------------------------------------------------------------
+
+    async def create(  # noqa: PLR0913 - options by keyword
+        self,
+        subject: str,
+        body: str,
+        *,
+        category: str,
+        priority: str | None = None,
+        fields: Mapping[str, str] | None = None,
+        debug: DebugReport | None = None,
+        attachments: Sequence[Attachable] = (),
+        related: str | None = None,
+        idempotency_key: str | None = None,
+        on_progress: OnProgress = no_progress,
+        offline: Offline = "queue",
+    ) -> TicketRef:
+        """Open a ticket. It is kept, encrypted, before anything else happens.
+
+        Args:
+            subject: what it is about.
+            body: the text.
+            category: id of one of the policy's categories.
+            priority: id of a level, where users choose it.
+            fields: answers to the form's further questions, by id.
+            debug: a report that the person has seen; ``consent`` is asked about it if there is one.
+            attachments: paths or ``FileSpec``.
+            related: number of a ticket that this one refers to.
+            idempotency_key: the caller's own name for this ticket: a second call opens no second one.
+            on_progress: told of the proof of work and of uploads.
+            offline: what an unreachable relay means: keep it and go on, or raise.
+
+        Returns:
+            The number, and ``stored`` or ``queued``.
+
+        Raises:
+            UsageError: a rule of the team stands against it (its code says which); it is kept as failed.
+            TrustError: the team or its relay cannot be trusted now; it is kept as failed.
+            TransportError: with ``offline="raise"`` only.
+        """
+        subject, body = await self._context.guarded(_text(subject).strip(), _text(body))
+        opening = OpenBody(
+            subject,
+            body,
+            category,
+            priority or "",
+            tuple(Pair(name, _text(value)) for name, value in (fields or {}).items()),
+            self._context.profile_pairs(),
+            b"",
+            parse_number(related) if related else "",
+            await self._context.agreed(debug),
+            NO_KEY,
+        )
+        return await self._send(
+            Kind.OPEN,
+            opening,
+            "",
+            attachments=attachments,
+            idempotency_key=idempotency_key,
+            on_progress=on_progress,
+            offline=offline,
+        )
+
+    async def reply(
+        self,
+        number: str,
+        body: str = "",
+        *,
+        attachments: Sequence[Attachable] = (),
+        idempotency_key: str | None = None,
+        on_progress: OnProgress = no_progress,
+        offline: Offline = "queue",
+    ) -> TicketRef:
+        """Write into a ticket; where the policy says so, this reopens a closed one.
+
+        Args:
+            number: the ticket.
+            body: the text; may be empty if there are attachments.
+            attachments: as for ``create``, likewise the rest.
+            idempotency_key: as for ``create``.
+            on_progress: as for ``create``.
+            offline: as for ``create``.
+
+        Raises:
+            UsageError: ``unknown_ticket``, ``bad_number``, or the rule that stands against it.
+            TrustError: as for ``create``, likewise ``TransportError``.
+        """
+        row = await self._context.rooms.row(number)
+        _, body = await self._context.guarded("", _text(body))
+        return await self._send(
+            Kind.MESSAGE,
+            MessageBody(body, 0),
+            row.number,
+            attachments=attachments,
+            idempotency_key=idempotency_key,
+            on_progress=on_progress,
+            offline=offline,
+        )
+
+    async def close(self, number: str, *, note: str = "", offline: Offline = "queue") -> TicketRef:
+        """Close a ticket. Errors as in ``reply``.
+
+        Args:
+            number: the ticket.
+            note: why, where the policy wants that.
+            offline: as for ``create``.
+        """
+        row = await self._context.rooms.row(number)
+        return await self._send(Kind.CLOSE, CloseBody(_text(note), ""), row.number, offline=offline)
+
+    async def reopen(self, number: str, body: str, *, offline: Offline = "queue") -> TicketRef:
+        """Reopen a closed ticket, saying why. Errors as in ``reply``.
+
+        Args:
+            number: the ticket.
+            body: the text.
+            offline: as for ``create``.
+        """
+        row = await self._context.rooms.row(number)
+        return await self._send(Kind.REOPEN, ReopenBody(_text(body)), row.number, offline=offline)
+
+    async def mark_read(self, number: str) -> None:
+        """Remember on this device that the person has seen everything that is in a ticket now."""
+        async with self._context.rooms.open(number) as room:
+            await self._context.store.set_read(room.row.number, room.length)
+
+    # --- reading -----------------------------------------------------------------------------------------
+
+    async def list(
+        self,
+        *,
+        status: str | Collection[str] | None = None,
+        text: str | None = None,
+        category: str | None = None,
+        updated_since: datetime | None = None,
+        order: Order = "updated",
+        limit: int | None = None,
+    ) -> Page:
+        """Return the user's tickets, the newest first, with what the relay has now if it can be reached.
+
+        Args:
+            status: labels to keep, by id or text.
+            text: keep tickets that have this in number, subject or any message.
+            category: id of the category to keep.
+            updated_since: keep what changed at or after this time.
+            order: by last change or by creation.
+            limit: how many at most.
+        """
+        offline = await self._reader.sync()
+        wanted = {status} if isinstance(status, str) else status
+        kept = [
+            line
+            for line in await self._reader.lines(text or "")
+            if (wanted is None or _labels(wanted, line))
+            and category in {None, line.category}
+            and (updated_since is None or line.updated_at >= updated_since)
+        ]
+        kept.sort(key=lambda line: line.updated_at if order == "updated" else line.created_at, reverse=True)
+        return Page(tuple(kept[:limit]), offline)
+
+    async def get(self, number: str) -> Ticket:
+        """Return a whole ticket, with what the relay has now if it can be reached.
+
+        Raises:
+            UsageError: ``unknown_ticket``, ``bad_number``, or ``not_a_ticket`` for one without a valid opening.
+        """
+        row = await self._context.rooms.row(number)
+        offline = await self._reader.sync_one(row.number)
+        return await self._reader.ticket(row.number, offline)
+
+    async def messages(self, number: str) -> AsyncIterator[Message]:
+        """Yield what was said in a ticket, in order; otherwise as ``get``."""
+        for message in (await self.get(number)).messages:
+            yield message
+
+    async def download(
+        self,
+        number: str,
+        name: str,
+        target: str | os.PathLike[str],
+        *,
+        seq: int | None = None,
+        on_progress: OnProgress = no_progress,
+    ) -> Path:
+        """Save a file of a ticket; it appears under its name only when every byte was verified.
+
+        Args:
+            number: the ticket.
+            name: the file's name, as it stands in the message.
+            target: where to save: a new file, or a directory in which it gets its own (sanitised) name.
+            seq: in which message, where several have a file of that name; the newest by default.
+            on_progress: told of the download.
+
+        Returns:
+            Where it was saved.
+
+        Raises:
+            UsageError: ``unknown_attachment``, ``file_exists``, ``unknown_ticket``, ``disk_full``.
+            PeerError: ``bad_attachment``: the relay has other bytes than were signed; nothing is kept.
+            TransportError: the relay cannot be reached.
+        """
+        row = await self._context.rooms.row(number)
+        await self._reader.sync_one(row.number)
+        manifest = await self._reader.manifest(row.number, name, seq)
+        keys = self._context.rooms.keys(row)
+        return await self._context.courier.download(keys, manifest, Path(target), on_progress)
+
+    async def _send(
+        self,
+        kind: Kind,
+        body: Body,
+        number: str,
+        *,
+        attachments: Sequence[Attachable] = (),
+        idempotency_key: str | None = None,
+        on_progress: OnProgress = no_progress,
+        offline: Offline = "queue",
+    ) -> TicketRef:
+        outbox, name = self._context.outbox, idempotency_key or ""
+        ref, key = await outbox.named(name)
+        if ref is not None:
+            return ref
+        if key is None:
+            files = [await prepare(attached, place) for place, attached in enumerate(attachments)]
+            key = await outbox.add(kind, body, number=number, files=files, idempotency=name)
+        return await outbox.send(key, keep_waiting=offline == "queue", on_progress=on_progress)
+
+
+def _text(text: str) -> str:
+    """Return a text as it can stand in an entry: NFC, without halves of characters."""
+    return unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode("utf-8"))
+
+
+def _labels(wanted: Collection[str], line: TicketSummary) -> bool:
+    folded = {label.casefold() for label in wanted}
+    return line.status.casefold() in folded or line.status_text.casefold() in folded

@@ -1,0 +1,172 @@
+"""Turns opened entries and ticket state into what people read; pure, and never trusting a text for a role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from e2e_support.content import Attachment, CloseBody, MessageBody, OpenBody, ReopenBody, ResolutionBody
+from e2e_support.conversation import Opened
+from e2e_support.limits import CLOCK_WARNING
+from e2e_support.policy import Policy
+from e2e_support.policy_parts import StaffIdentity
+from e2e_support.thread import Thread
+from e2e_support.ticket import Fact, TicketState, judge, label
+from e2e_support.vocab import AuthorRole, Kind, Verdict
+from e2e_support_client.model import (
+    AttachmentInfo,
+    Author,
+    EventKind,
+    Message,
+    Role,
+    TicketSummary,
+    utc,
+)
+
+TEAM_NAME: Final = "Support team"
+USER_NAME: Final = "You"
+UNKNOWN_NAME: Final = "Unknown"
+
+_KINDS: Final = {
+    Kind.OPEN: EventKind.OPENED,
+    Kind.MESSAGE: EventKind.MESSAGE,
+    Kind.STATUS: EventKind.STATUS,
+    Kind.FIELDS: EventKind.FIELDS,
+    Kind.RESOLUTION: EventKind.RESOLVED,
+    Kind.CLOSE: EventKind.CLOSED,
+    Kind.REOPEN: EventKind.REOPENED,
+}
+"""Kinds of entries that people are told of; all others only keep the log in order."""
+
+_ACTIONS: Final = {
+    "reply": (Kind.MESSAGE, MessageBody("x", 0)),
+    "close": (Kind.CLOSE, CloseBody("x", "")),
+    "reopen": (Kind.REOPEN, ReopenBody("x")),
+}
+
+
+def event_kind(opened: Opened) -> EventKind | None:
+    """Return what an entry tells the person; ``None`` for housekeeping and for a repetition of a message."""
+    if opened.reason == "same_message":
+        return None
+    if opened.inner is None or opened.verdict is Verdict.FORGED:
+        return EventKind.PROBLEM
+    kind = _KINDS.get(opened.inner.kind)
+    return EventKind.PROBLEM if kind and opened.verdict is not Verdict.OK else kind
+
+
+def role_of(opened: Opened) -> Role:
+    """Return who signed an entry: the team only if a device of the verified roster did (P5, attack 41)."""
+    if opened.inner is None or opened.verdict is Verdict.FORGED:
+        return Role.UNKNOWN
+    if opened.inner.author.role is AuthorRole.USER:
+        return Role.USER
+    return Role.TEAM if opened.device is not None else Role.UNKNOWN
+
+
+def messages(entries: Iterable[Opened], policy: Policy, user: str) -> Iterator[Message]:
+    """Yield what was said, in order; what is wrong is marked and never dropped.
+
+    Args:
+        entries: with their final verdicts.
+        policy: the newest policy, which says how the team is named.
+        user: display name of the user; empty for "You".
+    """
+    said: dict[bytes, bytes] = {}
+    for opened in entries:
+        inner = opened.inner
+        if inner and opened.reason == "same_message" and said.get(inner.message_id) == inner.body:
+            continue  # a lost answer made the same words stand twice (attack 87)
+        message = message_of(opened, policy, user)
+        if message is not None:
+            yield message
+        if inner:
+            said.setdefault(inner.message_id, inner.body)
+
+
+def message_of(opened: Opened, policy: Policy, user: str) -> Message | None:
+    """Return what an entry says; ``None`` if it is good and has neither text nor files."""
+    inner = opened.inner
+    text = "" if opened.verdict is Verdict.FORGED else _text(opened)
+    files = inner.attachments if inner and opened.verdict is not Verdict.FORGED else ()
+    if opened.verdict is Verdict.OK and not text and not files:
+        return None
+    differs = inner is not None and abs(inner.time - opened.received) > CLOCK_WARNING
+    return Message(
+        opened.seq,
+        _KINDS.get(inner.kind, EventKind.PROBLEM) if inner else EventKind.PROBLEM,
+        _author(opened, policy, user),
+        text,
+        utc(opened.received),
+        opened.verdict,
+        opened.reason,
+        attachments=tuple(_file(file) for file in files),
+        clock_differs=differs,
+    )
+
+
+def summary(
+    number: str, thread: Thread, policy: Policy, *, unread: int, problem: str
+) -> TicketSummary | None:
+    """Return a ticket's line in the list; ``None`` while it has no valid opening."""
+    state = thread.state
+    if state is None:
+        return None
+    shown = label(state, policy)
+    return TicketSummary(
+        number,
+        state.subject,
+        shown.id,
+        shown.text,
+        state.category,
+        state.priority,
+        utc(state.created_at),
+        utc(state.updated_at),
+        unread,
+        problem,
+    )
+
+
+def actions(state: TicketState, policy: Policy, now: int) -> frozenset[str]:
+    """Return what the rules let the user do now; the relay's clock may differ a little from ``now``."""
+    allowed: set[str] = set()
+    for name, (kind, body) in _ACTIONS.items():
+        _, reason = judge(state, Fact(1, kind, AuthorRole.USER, body, now), policy)
+        if not reason:
+            allowed.add(name)
+    return frozenset(allowed)
+
+
+def _text(opened: Opened) -> str:
+    match opened.body:
+        case OpenBody(text=text) | MessageBody(text=text) | ReopenBody(text=text):
+            return text
+        case ResolutionBody(note=note) | CloseBody(note=note):
+            return note
+        case _:
+            return ""
+
+
+def _author(opened: Opened, policy: Policy, user: str) -> Author:
+    role = role_of(opened)
+    if role is Role.USER:
+        return Author(role, user or USER_NAME)
+    if role is Role.UNKNOWN or opened.device is None:
+        return Author(Role.UNKNOWN, UNKNOWN_NAME)
+    name = TEAM_NAME if _as_team(opened, policy) else opened.device.label
+    return Author(role, name, opened.device.device_id.hex())
+
+
+def _as_team(opened: Opened, policy: Policy) -> bool:
+    """Whether the team answers as one here (C12): by policy, or as the administrator chose."""
+    match policy.staff.identity:
+        case StaffIdentity.TEAM:
+            return True
+        case StaffIdentity.NAMED:
+            return False
+        case StaffIdentity.PER_ADMIN:
+            return bool(opened.body.as_team if isinstance(opened.body, MessageBody) else policy.staff.as_team)
+
+
+def _file(file: Attachment) -> AttachmentInfo:
+    return AttachmentInfo(file.name, file.size, file.media_type)

@@ -1,0 +1,172 @@
+"""One team, one relay and the SDK on the user's side, for tests that tell what a user's program goes through.
+
+async with World.begin(tmp_path) as world, world.client() as user:
+    ref = await user.tickets.create("No invoice", "The list is empty.", category="question")
+    await world.answer(ref.number, "Look again.")
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from e2e_support.codec import Message
+from e2e_support.content import (
+    Attachment,
+    Author,
+    CloseBody,
+    MessageBody,
+    ResolutionBody,
+    StatusBody,
+)
+from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened
+from e2e_support.crypto.secret import Secret
+from e2e_support.crypto.sign import SigningKey
+from e2e_support.epoch import epoch_keys
+from e2e_support.ids import MailboxId, MessageId
+from e2e_support.policy import DEFAULT, Policy
+from e2e_support.support_link import SupportLink
+from e2e_support.ticket_keys import open_team_box, ticket_number
+from e2e_support.vocab import AuthorRole, Kind
+from e2e_support.wire import Append, Entry, Found, Stored
+from e2e_support_client import MemoryKeystore, SupportClient, clock
+from e2e_support_client.port import RelayPort
+from e2e_support_client.retry import NO_RETRY
+from e2e_support_client.testing import FakeRelay
+from e2e_support_client.transport import HttpRelay
+from e2e_support_server.app import serving
+from e2e_support_server.config import Config, Limits
+from team_builder import Device, Team, device, founding, seed_of
+
+FAKE_URL = "https://support.example.org"
+LIMITS = Limits(
+    user_rate=100_000, team_rate=100_000, creates_minute=100_000, creates_network=100_000, disk_reserve=0
+)
+CHEAP = replace(DEFAULT, admission=replace(DEFAULT.admission, bits=4))
+SUBJECT, BODY = "No invoice", "The list of invoices is empty."
+
+
+@dataclass
+class Console:
+    """An administrator's device, made of the core alone.
+
+    Attributes:
+        team: the team with its keys.
+        device: whose.
+        relay: the relay.
+    """
+
+    team: Team
+    device: Device
+    relay: RelayPort
+    followed: dict[MailboxId, Conversation] = field(default_factory=dict[MailboxId, Conversation])
+
+    def open_key(self, mailbox: MailboxId, entry: Entry) -> Secret:
+        """Return the ticket key in an entry's team box."""
+        kem = epoch_keys(self.team.seeds[entry.boxes[0].epoch]).kem
+        return open_team_box(kem, self.team.team_id, mailbox, entry)
+
+    async def mailbox(self, number: str) -> MailboxId:
+        """Return the mailbox of a ticket's number, found in the team's feed."""
+        page = await self.relay.feed(self.team.team_id, 0, self.team.keys.capability)
+        return next(item.mailbox_id for item in page.items if ticket_number(item.mailbox_id) == number)
+
+    async def read(self, number: str) -> list[Opened]:
+        """Return what is new in a ticket."""
+        mailbox = await self.mailbox(number)
+        talk = self.followed.setdefault(mailbox, Conversation(mailbox, self.team.roster, self))
+        talk.team = self.team.roster
+        page = await self.relay.read(mailbox, talk.chain.length, self.team.keys.capability)
+        talk.chain.check_page(page)
+        return [talk.receive(item) for item in page.items]
+
+    async def write(self, number: str, kind: Kind, body: Message, *files: Attachment) -> Opened:
+        """Write an entry of any kind."""
+        await self.read(number)
+        talk = self.followed[await self.mailbox(number)]
+        signer = AuthorKey(Author(AuthorRole.DEVICE, self.device.device_id), self.device.sign)
+        draft = Draft(kind, body, MessageId(clock.random(16)), files)
+        sealed = talk.seal(draft, signer, now=clock.now(), random=clock.random)
+        append = Append(sealed.seq, sealed.prev_hash, sealed.entry, tuple(file.blob_id for file in files))
+        receipt = await self.relay.append(talk.mailbox, append, self.team.keys.capability)
+        return talk.receive(Stored(sealed.entry, receipt))
+
+    async def answer(self, number: str, text: str = "Look again.", *, as_team: bool = False) -> Opened:
+        """Answer a ticket."""
+        return await self.write(number, Kind.MESSAGE, MessageBody(text, int(as_team)))
+
+    async def resolve(self, number: str, note: str = "It was a full disk.") -> Opened:
+        """Mark a ticket resolved."""
+        return await self.write(number, Kind.RESOLUTION, ResolutionBody(note))
+
+    async def close(self, number: str, note: str = "") -> Opened:
+        """Close a ticket."""
+        return await self.write(number, Kind.CLOSE, CloseBody(note, ""))
+
+    async def progress(self, number: str) -> Opened:
+        """Say that somebody works on it."""
+        return await self.write(number, Kind.STATUS, StatusBody(2, 0))
+
+
+@dataclass
+class World:
+    """A team at a relay.
+
+    Attributes:
+        folder: where users keep their state.
+        relay: the relay as users reach it.
+        link: the support link.
+        console: an administrator.
+    """
+
+    folder: Path
+    relay: RelayPort
+    link: str
+    console: Console
+
+    @property
+    def fake(self) -> FakeRelay:
+        """The relay in memory, for faults."""
+        assert isinstance(self.relay, FakeRelay)
+        return self.relay
+
+    def client(self, name: str = "user", **options: Any) -> SupportClient:
+        """Return a user's client; the same name has the same keys and store."""
+        keys = self._keys.setdefault(name, MemoryKeystore())
+        chosen: dict[str, Any] = {"keystore": keys, "state_dir": self.folder / name, "relay": self.relay}
+        return SupportClient(self.link, **{**chosen, **options})
+
+    _keys: dict[str, MemoryKeystore] = field(default_factory=dict[str, MemoryKeystore])
+
+
+def fake_world(folder: Path, policy: Policy = DEFAULT) -> World:
+    """Return a team at a relay in memory."""
+    relay = FakeRelay(SigningKey(Secret(seed_of("relay"))))
+    team, anna = _team(relay.relay_key, policy)
+    relay.take_team(founding(anna, policy=policy, relay_key=relay.relay_key)[0])
+    link = SupportLink(FAKE_URL, team.team_id).format()
+    return World(folder, relay, link, Console(team, anna, relay))
+
+
+def _team(relay_key: bytes, policy: Policy) -> tuple[Team, Device]:
+    anna = device("anna")
+    return Team.found(anna, policy=policy, relay_key=relay_key), anna
+
+
+@asynccontextmanager
+async def real_world(folder: Path, policy: Policy = CHEAP) -> AsyncGenerator[World]:
+    """Run a relay on a loopback port and yield a team at it."""
+    async with serving(Config(folder / "relay", port=0, limits=LIMITS)) as (server, listening):
+        relay = HttpRelay(listening.url, retry=NO_RETRY)
+        try:
+            team, anna = _team(server.context.relay_key, policy)
+            code = await server.context.teams.issue_code()
+            batch = founding(anna, policy=policy, relay_key=server.context.relay_key)[0]
+            await relay.found(Found(code, batch))
+            link = SupportLink(listening.url, team.team_id).format()
+            yield World(folder, relay, link, Console(team, anna, relay))
+        finally:
+            await relay.close()
