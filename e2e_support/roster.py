@@ -10,14 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, ClassVar
 
-from e2e_support.codec import Bin, Message
 from e2e_support.crypto.suite import SUITE, VERSION
 from e2e_support.epoch import check_package
 from e2e_support.errors import PeerError, TrustError
 from e2e_support.ids import TeamId
-from e2e_support.limits import KIB, LINK_MAX
 from e2e_support.membership import Membership, refuse
 from e2e_support.policy import Policy
 from e2e_support.roster_links import (
@@ -46,12 +43,16 @@ class Standing(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class ForkProof(Message):
-    """Two valid links with one sequence number: the team or its relay has told two stories."""
+class ForkProof:
+    """Two valid links with one sequence number: two stories were told.
 
-    LIMIT: ClassVar[int] = 2 * LINK_MAX + 65 * KIB
-    kept: Annotated[bytes, Bin(most=LINK_MAX + 32 * KIB)]
-    other: Annotated[bytes, Bin(most=LINK_MAX + 32 * KIB)]
+    Attributes:
+        kept: the link of this roster, as transported.
+        other: the one that was shown.
+    """
+
+    kept: bytes
+    other: bytes
 
 
 @dataclass(frozen=True, slots=True)
