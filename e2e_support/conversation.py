@@ -14,11 +14,12 @@ from e2e_support.codec import Bin, Choice, Message, Text, Uint, encode
 from e2e_support.content import BODIES, Attachment, Author, Inner, OpenBody, SignedInner
 from e2e_support.crypto import cae
 from e2e_support.crypto.hash import digest, u64
+from e2e_support.crypto.kem import KemPublic
 from e2e_support.crypto.pad import pad, unpad
 from e2e_support.crypto.secret import SECRET_ACCESS, Random, Secret
 from e2e_support.crypto.sign import SigningKey, require_signature
 from e2e_support.crypto.suite import KEY_SIZE, SUITE, VERSION, cannot_open
-from e2e_support.errors import PeerError, TrustError
+from e2e_support.errors import PeerError, TrustError, UsageError
 from e2e_support.ids import DeviceId, Hash, MailboxId, MessageId, RelayKeyId, TeamId
 from e2e_support.limits import ID_TEXT_MAX, INNER_MAX, KIB, RECEIPT_MAX
 from e2e_support.mailbox import Chain, check_entry, verify_receipt
@@ -26,6 +27,8 @@ from e2e_support.tags import Tag
 from e2e_support.ticket_keys import KeyPort, seal_boxes
 from e2e_support.vocab import AuthorRole, Direction, Kind, Recipient, Verdict
 from e2e_support.wire import B32, Box, DeviceRecord, Entry, EpochRecord, Head, Receipt, Stored
+
+_UNKNOWN_HERE = frozenset({"no_key", "no_author"})  # a device without history misses them: no alarm
 
 
 class Team(Protocol):
@@ -246,7 +249,7 @@ class Conversation:
         except PeerError as error:
             if error.code == "update_needed":
                 raise
-            verdict = Verdict.UNVERIFIABLE if error.code == "no_key" else Verdict.FORGED
+            verdict = Verdict.UNVERIFIABLE if error.code in _UNKNOWN_HERE else Verdict.FORGED
             return replace(seen, verdict=verdict, reason=error.code)
 
     def _place(self, entry: Entry, seen: Opened) -> Opened:
@@ -321,9 +324,13 @@ class Conversation:
         """Return the key under which an entry must be signed; no field makes a "support" message (P5, attack 41)."""
         if author.role is AuthorRole.DEVICE and device is not None:
             return device.sign_key
-        first = self.chain.length == 0 and self.author_key is None
-        if author.role is AuthorRole.USER and not self.staff and (first or author.key == self.author_key):
-            return author.key
+        if author.role is AuthorRole.USER and not self.staff:
+            if self.author_key is None and self.chain.length:
+                raise PeerError(
+                    "no_author", "the first entry, which says who the user is, could not be opened"
+                )
+            if self.author_key in {None, author.key}:
+                return author.key
         raise PeerError("bad_author", "the author is not a participant of this ticket")
 
     def _check_quotes(self, seen: Opened, inner: Inner, entry: Entry, *, accept_strange: bool) -> Opened:
@@ -334,6 +341,8 @@ class Conversation:
             return replace(seen, verdict=Verdict.NONCONFORMING, reason="older_roster")
         if entry.boxes and not self._is_newest(entry.boxes[0].epoch, inner.roster_head):
             return replace(seen, verdict=Verdict.NONCONFORMING, reason="wrong_epoch")
+        if isinstance(seen.body, OpenBody) and not _is_kem_key(seen.body.reply_key):
+            return replace(seen, verdict=Verdict.NONCONFORMING, reason="bad_reply_key")
         try:
             return replace(seen, quoted=self._quoted_time(inner.receipt, accept_strange=accept_strange))
         except PeerError:
@@ -379,7 +388,8 @@ class Conversation:
             opened.verdict is not Verdict.UNVERIFIABLE
         ):  # a head that nobody knows must not outdate the true ones
             self._cited = max(self._cited, opened.inner.roster_head.length)
-        if isinstance(opened.body, OpenBody) and opened.seq == 0:
+        by_user = opened.inner.author.role is AuthorRole.USER
+        if isinstance(opened.body, OpenBody) and opened.seq == 0 and by_user:
             self.author_key, self.reply_key = opened.inner.author.key, opened.body.reply_key
 
     # --- writing -----------------------------------------------------------------------------------------
@@ -399,7 +409,8 @@ class Conversation:
             first_key: ticket key of generation 0, for the first entry of a shared log.
 
         Raises:
-            UsageError: ``malformed`` when the draft is over a protocol bound.
+            UsageError: ``malformed`` when the draft is over a protocol bound, ``no_author`` when the ticket needs a
+                new key and this reader could not open the first entry, which says how to hand it to the user.
             PeerError: ``bad_key`` when the user's reply key is unusable.
         """
         seq, boxed = self.chain.length, self._key is None or self.team.epoch.epoch > self.epoch
@@ -421,6 +432,12 @@ class Conversation:
 
     def _boxes(self, key: Secret, gen: int, draft: Draft) -> tuple[Box, ...]:
         reply_key = draft.body.reply_key if isinstance(draft.body, OpenBody) else self.reply_key
+        if reply_key is None and not self.staff:
+            raise UsageError(
+                "no_author",
+                "how this ticket began cannot be read here, so no answer would reach its user",
+                hint="Ask an administrator who can read all of it to answer.",
+            )
         return seal_boxes(
             key,
             team_id=self.team.team_id,
@@ -436,6 +453,14 @@ class Conversation:
         numbers = u64(VERSION) + u64(SUITE)
         place = self.team.team_id + self.mailbox + u64(seq) + self.chain.hash
         return digest(Tag.CONTEXT, numbers, place, u64(gen), u64(direction), boxes_hash)
+
+
+def _is_kem_key(data: bytes) -> bool:
+    try:
+        KemPublic(data)
+    except PeerError:
+        return False
+    return True
 
 
 def _direction_of(role: AuthorRole) -> Direction:

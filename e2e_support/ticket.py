@@ -204,7 +204,7 @@ def _judge_open(state: TicketState | None, fact: Fact, policy: Policy) -> tuple[
     body = fact.body
     if state is not None:
         return state, "not_first"
-    if not isinstance(body, OpenBody) or fact.kind is not Kind.OPEN:
+    if not isinstance(body, OpenBody) or fact.by is not _USER:
         return None, "not_allowed"
     reason = _open_reason(body, fact, policy)
     if reason:

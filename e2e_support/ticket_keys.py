@@ -68,7 +68,8 @@ class KeyPort(Protocol):
         """Return the ticket key in an entry's boxes.
 
         Raises:
-            PeerError: ``cannot_open``.
+            PeerError: ``no_key`` when this reader has no key of the box's epoch, which is no forgery;
+                ``cannot_open``.
         """
         ...
 

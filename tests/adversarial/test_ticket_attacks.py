@@ -131,6 +131,69 @@ def test_25_an_unknown_role_of_an_author_is_a_forgery() -> None:
     assert (opened.verdict, opened.reason) == (FORGED, "bad_direction")
 
 
+# --- 40: a reply key that breaks whoever seals to it ------------------------------------------------------
+
+GOOD = ANNA.kem.public
+BAD_KEYS = {
+    "zero": bytes(1216),
+    "ML-KEM zero": bytes(1184) + GOOD[1184:],
+    "X25519 zero": GOOD[:1184] + bytes(32),
+}
+
+
+@pytest.mark.parametrize("reply_key", BAD_KEYS.values(), ids=BAD_KEYS.keys())
+def test_40_an_opening_with_a_bad_reply_key_is_no_ticket(reply_key: bytes) -> None:
+    """It is found when it is read, so that nobody meets it while replying or re-keying."""
+    ticket = Ticket.empty()
+    opening = ticket.opening(reply_key=reply_key)
+    boxes = ticket.boxes(STOLEN, 0)
+    opened = ticket.post(ticket.craft(ticket.user, Kind.OPEN, opening, key=STOLEN, gen=0, boxes=boxes))
+    assert (opened.verdict, opened.reason) == (NONCONFORMING, "bad_reply_key")
+    assert ticket.anna.thread.state is None
+    with pytest.raises(SupportError) as error:
+        ticket.anna.seal(Kind.MESSAGE, text("Hello?"))
+    assert error.value.code == "bad_key"
+
+
+# --- P6: somebody else's ticket "from support" ------------------------------------------------------------
+
+
+def test_p6_a_third_party_cannot_plant_a_ticket_for_a_user() -> None:
+    """In the user's client the first entry of the user's mailbox is the user's own or a forgery."""
+    ticket = Ticket.empty()
+    opening = ticket.opening(subject="From support: confirm your password")
+    author = Author(AuthorRole.USER, STRANGER.public)
+    entry = ticket.craft(
+        ticket.user,
+        Kind.OPEN,
+        opening,
+        key=STOLEN,
+        gen=0,
+        boxes=ticket.boxes(STOLEN, 0),
+        author=author,
+        signer=STRANGER,
+    )
+    opened = ticket.post(entry, reader=ticket.user)
+    assert (opened.verdict, opened.reason, opened.inner) == (FORGED, "bad_author", None)
+    assert ticket.user.thread.state is None
+
+
+def test_p6_an_administrator_cannot_open_a_ticket_in_a_users_name() -> None:
+    """An opening by a device is no ticket, and does not tell clients another author or reply key."""
+    ticket = Ticket.empty()
+    opening = ticket.opening(subject="From support", reply_key=BEN.kem.public)
+    boxes = ticket.boxes(STOLEN, 0)
+    author = Author(AuthorRole.DEVICE, BEN.device_id)
+    entry = ticket.craft(
+        ticket.anna, Kind.OPEN, opening, key=STOLEN, gen=0, boxes=boxes, author=author, signer=BEN.sign
+    )
+    opened = ticket.post(entry, reader=ticket.user)
+    assert (opened.verdict, opened.reason) == (NONCONFORMING, "not_allowed")
+    assert ticket.user.thread.state is None
+    assert ticket.user.conversation.author_key == ticket.keys.author.public
+    assert ticket.anna.conversation.reply_key is None
+
+
 # --- 91: a key that nobody of the ticket has made ---------------------------------------------------------
 
 

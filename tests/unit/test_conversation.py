@@ -6,7 +6,7 @@ import pytest
 
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
-from e2e_support.errors import PeerError, SupportError
+from e2e_support.errors import PeerError, SupportError, UsageError
 from e2e_support.roster_links import RelayKeys
 from e2e_support.vocab import Kind, Verdict
 from e2e_support.wire import Stored
@@ -103,3 +103,32 @@ def test_a_false_receipt_is_no_receipt(what: str) -> None:
     error = refusal(ticket.anna, Stored(entry, bad))
     assert type(error) is PeerError
     assert error.code == codes[what]
+
+
+# --- a reader who cannot read all -------------------------------------------------------------------------
+
+
+def test_a_newcomer_without_history_sees_no_forgery() -> None:
+    """What an old epoch closed is marked, not alarmed about; what the team writes now is read."""
+    ticket = Ticket.begin()
+    ticket.team.do((EPOCH, [ANNA]))
+    ticket.use_roster()
+    newcomer = ticket.admin(BEN, first_epoch=1)
+    ticket.say(ticket.anna, Kind.MESSAGE, text("Under the new epoch."))
+    ticket.say(ticket.user, Kind.MESSAGE, text("Thank you."))
+    ticket.catch_up(newcomer)
+    assert newcomer.verdicts == [
+        (Verdict.UNVERIFIABLE, "no_key"),
+        (Verdict.NONCONFORMING, "not_allowed"),  # no opening that this reader knows of
+        (Verdict.UNVERIFIABLE, "no_author"),
+    ]
+
+
+def test_a_newcomer_without_history_does_not_lock_the_user_out() -> None:
+    """Boxes that miss the user would be refused by all others; the writer is told instead."""
+    ticket = Ticket.begin()
+    ticket.team.do((EPOCH, [ANNA]))
+    newcomer = ticket.catch_up(ticket.admin(BEN, first_epoch=1))
+    with pytest.raises(UsageError) as error:
+        newcomer.seal(Kind.MESSAGE, text("Hello?"))
+    assert error.value.code == "no_author"
