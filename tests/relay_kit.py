@@ -131,7 +131,7 @@ class Client:
         return self.url.removeprefix("http://")
 
     def signature(
-        self, key: SigningKey, method: str, target: str, body: bytes = b"", **changed: Any
+        self, key: SigningKey, method: str, target: str, body: bytes = b"", /, **changed: Any
     ) -> dict[str, str]:
         """Return the headers that sign a request; ``changed`` overrides what is signed."""
         path, _, query = target.partition("?")
@@ -151,14 +151,22 @@ class Client:
     ) -> Reply:
         """Send a request as it is."""
         url = URL(self.url + target, encoded=True)
-        async with self.http.request(method, url, data=body or None, headers=headers) as answer:
+        async with self.http.request(
+            method, url, data=io.BytesIO(body) if body else None, headers=headers
+        ) as answer:
             return Reply(answer.status, dict(answer.headers), await answer.read(), answer.raw_headers)
 
     async def ask(
-        self, key: SigningKey, method: str, target: str, body: bytes = b"", **headers: str
+        self,
+        key: SigningKey,
+        method: str,
+        target: str,
+        body: bytes = b"",
+        headers: dict[str, str] | None = None,
     ) -> Reply:
-        """Send a signed request."""
-        return await self.send(method, target, body, {**self.signature(key, method, target, body), **headers})
+        """Send a signed request; ``headers`` are added unsigned."""
+        signed = self.signature(key, method, target, body)
+        return await self.send(method, target, body, {**signed, **(headers or {})})
 
     async def session(self, key: SigningKey) -> dict[str, str]:
         """Return the header of a fresh read session."""

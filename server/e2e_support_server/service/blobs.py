@@ -74,7 +74,7 @@ class Blobs:
         """
         if blob.writer is not writer:
             raise not_found()
-        if len(data) != piece_size(blob.size, index):
+        if not data or len(data) != piece_size(blob.size, index):
             raise PeerError("malformed", "no piece has this index and size")
         mark = digest(Tag.PIECE, data)
         async with self._alone(blob, index):
