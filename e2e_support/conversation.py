@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Protocol
 from e2e_support.codec import Bin, Choice, Message, Text, Uint, encode
 from e2e_support.content import BODIES, Attachment, Author, Inner, OpenBody, SignedInner
 from e2e_support.crypto import cae
-from e2e_support.crypto.hash import digest, u64
+from e2e_support.crypto.hash import digest, same, u64
 from e2e_support.crypto.kem import KemPublic
 from e2e_support.crypto.pad import pad, unpad
 from e2e_support.crypto.secret import SECRET_ACCESS, Random, Secret
@@ -28,6 +28,7 @@ from e2e_support.ticket_keys import KeyPort, seal_boxes
 from e2e_support.vocab import AuthorRole, Direction, Kind, Recipient, Verdict
 from e2e_support.wire import B32, Box, DeviceRecord, Entry, EpochRecord, Head, Receipt, Stored
 
+PROOFS_MAX = 8  # contradictions of the relay that are kept per log: one is enough, a few show a habit
 _UNKNOWN_HERE = frozenset({"no_key", "no_author"})  # a device without history misses them: no alarm
 
 
@@ -78,7 +79,8 @@ class Opened:
         reason: why the verdict is not OK; empty otherwise.
         receipt: the relay's receipt at hand.
         received: the time in that receipt, seconds since 1970.
-        quoted: the time that this entry quotes for its predecessor; 0 where it quotes none that holds.
+        quoted: the time that this entry quotes for its predecessor; 0 where it quotes none that holds or its
+            signature does not.
         gen: generation of the ticket key.
         epoch: team epoch of its boxes if they hold, otherwise of the last boxes before it that did.
         key: the ticket key, where this entry begins a generation: only with the verdict OK, since everybody can
@@ -103,7 +105,10 @@ class Opened:
     device: DeviceRecord | None = None
 
     def record(self) -> Record:
-        """Return what an encrypted local store keeps, so that nothing has to be opened twice."""
+        """Return what an encrypted local store keeps, so that nothing has to be opened twice.
+
+        Keep what a conversation returned: a thread's verdicts and times are found again from it.
+        """
         key = self.key.reveal(SECRET_ACCESS) if self.key else b""
         inner = self.inner.to_bytes() if self.inner else b""
         return Record(
@@ -174,7 +179,7 @@ class Conversation:
         gen: newest generation of the ticket key in the log; -1 before the first entry.
         epoch: team epoch of the newest boxes that hold.
         reply_key: the user's X-Wing public key, once the first entry told it.
-        equivocations: pairs of receipts for one entry that differ: proof against the relay.
+        equivocations: pairs of receipts that differ for one entry or go back in time: proof against the relay.
     """
 
     mailbox: MailboxId
@@ -224,8 +229,11 @@ class Conversation:
     def resume(self, records: Iterable[Record]) -> list[Opened]:
         """Follow entries that this reader opened before and kept; nothing is checked again.
 
+        An entry that was unverifiable stays so: forget a log that has one, and follow it anew, once the roster or
+        the keys that were missing are there.
+
         Args:
-            records: from the first entry on, in order.
+            records: from the first entry on, in order, from a store that nobody else can write.
         """
         return [self._resume_one(record) for record in records]
 
@@ -270,13 +278,15 @@ class Conversation:
         self._check_direction(entry.direction, inner.author.role)
         public = self._author_public(inner.author, device)
         require_signature(public, signed.signature, Tag.ENTRY_SIGN, context, signed.inner)
-        seen = replace(seen, inner=inner, body=_body_of(inner), device=device)
-        if strange:
-            return replace(seen, verdict=Verdict.UNVERIFIABLE, reason="unknown_roster_head")
-        seen = self._check_quotes(seen, inner, entry, accept_strange=accept_strange)
-        if not entry.boxes or seen.verdict is not Verdict.OK:
-            return seen
-        return replace(seen, key=key, epoch=entry.boxes[0].epoch)
+        body = _body_of(inner)
+        quoted = self._quoted_time(inner.receipt, accept_strange=accept_strange)
+        reason = "unknown_roster_head" if strange else self._broken_rule(entry, inner, body, quoted)
+        verdict = (Verdict.UNVERIFIABLE if strange else Verdict.NONCONFORMING) if reason else Verdict.OK
+        begun = bool(entry.boxes) and not reason
+        return replace(
+            seen, verdict=verdict, reason=reason, inner=inner, body=body, device=device, quoted=quoted or 0,
+            key=key if begun else None, epoch=entry.boxes[0].epoch if begun else self.epoch,
+        )  # fmt: skip
 
     def _check_order(self, entry: Entry) -> None:
         """Boxes and generations follow each other as §5.2 says."""
@@ -333,20 +343,20 @@ class Conversation:
                 return author.key
         raise PeerError("bad_author", "the author is not a participant of this ticket")
 
-    def _check_quotes(self, seen: Opened, inner: Inner, entry: Entry, *, accept_strange: bool) -> Opened:
-        """Check what an entry says of roster and log; a false word has no effect on the ticket (§5.2, §5.3, §5.7)."""
-        if inner.previous_key and not (entry.gen and entry.boxes):
-            return replace(seen, verdict=Verdict.NONCONFORMING, reason="stray_key")
+    def _broken_rule(self, entry: Entry, inner: Inner, body: Message, quoted: int | None) -> str:
+        """Return what an author says falsely of roster and log, or the empty string (§5.2, §5.3, §5.7)."""
+        rekey = bool(entry.boxes and entry.gen)
+        if inner.previous_key and not rekey:
+            return "stray_key"
+        if inner.previous_key and self._key and not same(inner.previous_key, self._key.reveal(SECRET_ACCESS)):
+            return "false_key"
         if inner.roster_head.length < self._cited:
-            return replace(seen, verdict=Verdict.NONCONFORMING, reason="older_roster")
+            return "older_roster"
         if entry.boxes and not self._is_newest(entry.boxes[0].epoch, inner.roster_head):
-            return replace(seen, verdict=Verdict.NONCONFORMING, reason="wrong_epoch")
-        if isinstance(seen.body, OpenBody) and not _is_kem_key(seen.body.reply_key):
-            return replace(seen, verdict=Verdict.NONCONFORMING, reason="bad_reply_key")
-        try:
-            return replace(seen, quoted=self._quoted_time(inner.receipt, accept_strange=accept_strange))
-        except PeerError:
-            return replace(seen, verdict=Verdict.NONCONFORMING, reason="bad_quote")
+            return "wrong_epoch"
+        if isinstance(body, OpenBody) and not _is_kem_key(body.reply_key):
+            return "bad_reply_key"
+        return "bad_quote" if quoted is None else ""
 
     def _is_newest(self, epoch: int, cited: Head) -> bool:
         """Tell whether boxes name the newest epoch that their author knew.
@@ -356,14 +366,19 @@ class Conversation:
         """
         return epoch == self.team.epoch_at(cited.length - 1).epoch
 
-    def _quoted_time(self, receipt: bytes, *, accept_strange: bool) -> int:
+    def _quoted_time(self, receipt: bytes, *, accept_strange: bool) -> int | None:
+        """Return the time that an entry quotes for the one before it; ``None`` where the quote does not hold.
+
+        The quote of every author whose signature holds counts, whatever else is wrong with the entry: all readers
+        see the same quote, but each has a receipt at hand of its own (§5.7).
+        """
         if receipt == self._receipt:
             return self._received
         last = self.chain.length - 1
-        time = self._receipt_time(receipt, last, self.chain.hash, accept_strange=accept_strange)
-        if time != self._received:
-            self.equivocations.append((self._receipt, receipt))
-        return time
+        try:
+            return self._receipt_time(receipt, last, self.chain.hash, accept_strange=accept_strange)
+        except PeerError:
+            return None
 
     def _receipt_time(self, data: bytes, seq: int, entry_hash: Hash, *, accept_strange: bool) -> int:
         """Return the time of a receipt for exactly that entry (§3.4)."""
@@ -377,6 +392,7 @@ class Conversation:
             raise
 
     def _follow(self, opened: Opened) -> None:
+        self._note_proofs(opened)
         self.chain = replace(self.chain, length=opened.seq + 1, hash=opened.hash)
         if opened.gen != self.gen:
             self._key = opened.key
@@ -384,13 +400,21 @@ class Conversation:
         self._receipt, self._received = opened.receipt, opened.received
         if opened.inner is None:
             return
-        if (
-            opened.verdict is not Verdict.UNVERIFIABLE
-        ):  # a head that nobody knows must not outdate the true ones
+        if opened.verdict is not Verdict.UNVERIFIABLE:  # an unknown head must not outdate the true ones
             self._cited = max(self._cited, opened.inner.roster_head.length)
         by_user = opened.inner.author.role is AuthorRole.USER
         if isinstance(opened.body, OpenBody) and opened.seq == 0 and by_user:
             self.author_key, self.reply_key = opened.inner.author.key, opened.body.reply_key
+
+    def _note_proofs(self, opened: Opened) -> None:
+        """Keep receipts that contradict each other: two for one entry, or one that goes back in time (§5.7)."""
+        other: list[bytes] = []
+        if opened.inner and opened.quoted not in {0, self._received}:
+            other.append(opened.inner.receipt)
+        if opened.received < self._received:
+            other.append(opened.receipt)
+        room = PROOFS_MAX - len(self.equivocations)
+        self.equivocations += [(self._receipt, receipt) for receipt in other[:room]]
 
     # --- writing -----------------------------------------------------------------------------------------
 

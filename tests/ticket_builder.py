@@ -8,9 +8,9 @@ ticket.post(ticket.craft(ticket.user, direction=Direction.TEAM_TO_USER))
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from e2e_support.codec import Message, encode
 from e2e_support.content import (
@@ -27,7 +27,7 @@ from e2e_support.content import (
     SignedInner,
     StatusBody,
 )
-from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened
+from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened, Record
 from e2e_support.crypto import cae
 from e2e_support.crypto.hash import digest, u64
 from e2e_support.crypto.pad import pad
@@ -110,17 +110,27 @@ class Log:
 
 @dataclass
 class Side:
-    """One reader of a ticket, who may write too."""
+    """One reader of a ticket, who may write too; ``records`` is what it keeps."""
 
     conversation: Conversation
     thread: Thread
     signer: AuthorKey
     random: Numbered
     first_key: Secret | None = None
+    records: list[Record] = field(default_factory=list[Record])
 
     def read(self, item: Stored, *, accept_strange: bool = False) -> Opened:
         """Follow one entry and return it with the thread's verdict."""
-        return self.thread.take(self.conversation.receive(item, accept_strange=accept_strange))
+        opened = self.conversation.receive(item, accept_strange=accept_strange)
+        self.records.append(Record.from_bytes(opened.record().to_bytes()))
+        return self.thread.take(opened)
+
+    def resume(self, records: Sequence[Record]) -> Side:
+        """Go on from what was kept."""
+        for opened in self.conversation.resume(records):
+            self.thread.take(opened)
+        self.records = list(records)
+        return self
 
     def seal(
         self, kind: Kind, body: Message, *files: Attachment, message_id: bytes = b"", now: int = NOW
@@ -167,18 +177,18 @@ class Ticket:
         return cls(team, keys, log, user, anna)
 
     @classmethod
-    def begin(cls, policy: Policy = DEFAULT, **opening: object) -> Ticket:
+    def begin(cls, policy: Policy = DEFAULT, **opening: Any) -> Ticket:
         """Return a ticket that the user has opened and both have read."""
         ticket = cls.empty(policy)
         ticket.say(ticket.user, Kind.OPEN, ticket.opening(**opening))
         return ticket
 
-    def opening(self, **changes: object) -> OpenBody:
+    def opening(self, **changes: Any) -> OpenBody:
         """Return what the user says first."""
         body = OpenBody(
             "No invoice", "The list is empty.", "question", "", (), (), b"", "", b"", self.keys.reply.public
         )
-        return replace(body, **changes)  # type: ignore[arg-type]
+        return replace(body, **changes)
 
     def admin(self, who: Device = ANNA, *, first_epoch: int = 0) -> Side:
         """Return a further console that has read nothing yet."""
@@ -256,7 +266,7 @@ class Ticket:
         boxes: tuple[Box, ...] = (),
         signer: SigningKey | None = None,
         as_transported: Callable[[bytes], bytes] = bytes,
-        **inner_changes: object,
+        **inner_changes: Any,
     ) -> bytes:
         """Return an entry made by somebody who holds a side's keys and keeps no rule that is named here.
 
@@ -284,7 +294,7 @@ class Ticket:
             1, kind, MessageId(side.random(16)), side.signer.author, conversation.team.head,
             self.last_receipt, NOW, b"", (body or text("hello")).to_bytes(), (),
         )  # fmt: skip
-        inner_bytes = as_transported(replace(inner, **inner_changes).to_bytes())  # type: ignore[arg-type]
+        inner_bytes = as_transported(replace(inner, **inner_changes).to_bytes())
         chain = conversation.chain
         place = self.team.team_id + (mailbox or self.log.mailbox) + u64(chain.length if seq is None else seq)
         context = digest(

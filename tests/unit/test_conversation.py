@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from e2e_support.content import BarrierBody, EmptyBody
+from e2e_support.conversation import PROOFS_MAX
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import PeerError, SupportError, UsageError
-from e2e_support.roster_links import RelayKeys
+from e2e_support.mailbox import Chain
+from e2e_support.roster_links import NO_HASH, RelayKeys
 from e2e_support.vocab import Kind, Verdict
-from e2e_support.wire import Stored
+from e2e_support.wire import Head, Stored
 from team_builder import EPOCH
-from ticket_builder import ANNA, BEN, Side, TeamPort, Ticket, text
+from ticket_builder import ANNA, BEN, Side, TeamPort, Ticket, reveal, text
 
 OTHER_RELAY = SigningKey(Secret(b"\x09" * 32))
 
@@ -132,3 +137,118 @@ def test_a_newcomer_without_history_does_not_lock_the_user_out() -> None:
     with pytest.raises(UsageError) as error:
         newcomer.seal(Kind.MESSAGE, text("Hello?"))
     assert error.value.code == "no_author"
+
+
+# --- what an entry says of the log ------------------------------------------------------------------------
+
+KEY = Secret(b"\x07" * 32)
+
+
+@pytest.mark.parametrize(
+    ("reason", "changes"),
+    [
+        ("stray_key", {"previous_key": bytes(32)}),
+        ("bad_quote", {"receipt": b""}),
+        ("bad_quote", {"receipt": b"\x93"}),
+        ("false_key", {"previous_key": bytes(32), "gen": 1}),
+        ("bad_quote", {"receipt": b"", "gen": 1}),
+    ],
+    ids=["a key without boxes", "no quote", "half a quote", "another key", "re-key without quote"],
+)
+def test_a_false_word_about_the_log_has_no_effect(reason: str, changes: dict[str, Any]) -> None:
+    """The signature is good, so the entry is kept in sight; it changes nothing and brings no key."""
+    ticket = Ticket.begin()
+    before = ticket.anna.state
+    boxed: dict[str, Any] = {"key": KEY, "boxes": ticket.boxes(KEY, 1)} if "gen" in changes else {}
+    opened = ticket.post(ticket.craft(ticket.user, **boxed, **changes))
+    assert (opened.verdict, opened.reason) == (Verdict.NONCONFORMING, reason)
+    assert opened.inner is not None
+    assert opened.key is None
+    assert ticket.anna.state == before
+    assert ticket.agree()
+
+
+def test_a_rekey_hands_over_the_key_before() -> None:
+    """Who could open the generation before says its key; who could not leaves it out."""
+    ticket = Ticket.begin()
+    first = ticket.anna.key
+    ticket.team.do((EPOCH, [ANNA]))
+    ticket.use_roster()
+    rekey = ticket.say(ticket.anna, Kind.REKEY, BarrierBody(()))
+    assert first
+    assert rekey.inner
+    assert rekey.inner.previous_key == reveal(first)
+    ticket.post(ticket.craft(ticket.user, key=KEY, gen=2, boxes=ticket.boxes(KEY, 2), signer=OTHER_RELAY))
+    after = ticket.say(ticket.anna, Kind.REKEY, BarrierBody(()))
+    assert (after.verdict, after.gen) == (Verdict.OK, 3)
+    assert after.inner
+    assert after.inner.previous_key == b""
+
+
+def test_the_first_entry_quotes_nothing() -> None:
+    """There is nothing before it."""
+    ticket = Ticket.empty()
+    boxes = ticket.boxes(KEY, 0)
+    entry = ticket.craft(
+        ticket.user, Kind.OPEN, ticket.opening(), key=KEY, gen=0, boxes=boxes, receipt=b"\x93"
+    )
+    assert ticket.post(entry).reason == "bad_quote"
+
+
+def receipt_of_last(ticket: Ticket, time: int) -> bytes:
+    """Return a second receipt of the relay for the newest entry."""
+    whole, last = ticket.log.chain, ticket.log.items[-1]
+    ticket.log.chain = Chain.start(ticket.log.mailbox)
+    for item in ticket.log.items[:-1]:
+        ticket.log.chain = ticket.log.chain.advance(item.entry)
+    made = ticket.log.receipt(last.entry, time=time)
+    ticket.log.chain = whole
+    return made
+
+
+@pytest.mark.parametrize("changes", [{}, {"roster_head": Head(9, NO_HASH)}, {"previous_key": bytes(32)}])
+def test_a_quote_counts_whatever_else_is_wrong(changes: dict[str, Any]) -> None:
+    """All readers take the quoted time, and a quote other than the receipt at hand is proof against the relay."""
+    ticket = Ticket.begin()
+    lie = receipt_of_last(ticket, 77)
+    item = ticket.log.add(ticket.craft(ticket.user, receipt=lie, **changes))
+    opened = ticket.anna.read(item, accept_strange=True)
+    assert opened.quoted == 77
+    assert ticket.anna.conversation.equivocations == [(ticket.log.items[0].receipt, lie)]
+
+
+def test_a_receipt_that_goes_back_in_time_is_proof() -> None:
+    """Times never decrease in a mailbox; the two receipts show it."""
+    ticket = Ticket.begin()
+    entry = ticket.user.seal(Kind.MESSAGE, text("hello"))
+    ticket.post(entry, time=5)
+    first, second = ticket.log.items
+    assert ticket.anna.conversation.equivocations == [(first.receipt, second.receipt)]
+
+
+def test_proofs_are_kept_in_number() -> None:
+    """A relay that contradicts itself for ever fills no memory."""
+    ticket = Ticket.begin()
+    for time in range(2 * PROOFS_MAX, 0, -1):
+        ticket.post(ticket.user.seal(Kind.DUMMY, EmptyBody()), time=time)
+    assert len(ticket.anna.conversation.equivocations) == PROOFS_MAX
+
+
+# --- keeping and going on ---------------------------------------------------------------------------------
+
+
+def test_records_bring_everything_back() -> None:
+    """A reader that starts again from its store follows on as if it had never stopped."""
+    ticket = Ticket.begin()
+    ticket.say(ticket.anna, Kind.MESSAGE, text("Which month?"))
+    ticket.post(ticket.craft(ticket.user, receipt=receipt_of_last(ticket, 77)))
+    ticket.post(b"junk")
+    ticket.post(ticket.craft(ticket.user, roster_head=Head(1, NO_HASH)))
+    before = ticket.anna
+    after = ticket.admin().resume(before.records)
+    assert after.thread.entries == before.thread.entries
+    assert after.state == before.state
+    for name in ("chain", "gen", "epoch", "author_key", "reply_key", "equivocations"):
+        assert getattr(after.conversation, name) == getattr(before.conversation, name)
+    item = ticket.log.add(ticket.user.seal(Kind.MESSAGE, text("May.")))
+    assert after.conversation.receive(item) == before.conversation.receive(item)
