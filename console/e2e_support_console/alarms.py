@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from e2e_support.errors import SupportError
@@ -25,6 +26,7 @@ class Alarm:
         last_at: when it was seen last.
         count: how often.
         proof: bytes that convince others, where there are any.
+        number: the ticket that the log belongs to; empty for the team and for what is no ticket.
     """
 
     code: str
@@ -35,6 +37,7 @@ class Alarm:
     last_at: int
     count: int
     proof: bytes
+    number: str = ""
 
 
 _RAISE = """
@@ -44,23 +47,28 @@ ON CONFLICT (code, mailbox) DO UPDATE SET
     proof = CASE WHEN proof = x'' THEN excluded.proof ELSE proof END
 """
 _LIST = """
-SELECT code, message, hint, mailbox, first_at, last_at, count, proof FROM alarms ORDER BY last_at DESC, id DESC
+SELECT code, message, hint, alarms.mailbox, first_at, last_at, count, proof, ifnull(tickets.number, '')
+FROM alarms LEFT JOIN tickets ON alarms.mailbox IN (tickets.mailbox, tickets.staff_log)
+ORDER BY last_at DESC, alarms.id DESC
 """
 
 
-async def raise_alarm(
-    change: Transaction, error: SupportError, *, now: int, mailbox: MailboxId = TEAM, proof: bytes = b""
-) -> None:
-    """Keep an alarm; one of the same kind about the same log is counted, and its first proof kept.
+def new_alarm(error: SupportError, proof: bytes = b"", *, now: int, mailbox: MailboxId = TEAM) -> Alarm:
+    """Return the alarm for something that was seen just now.
 
     Args:
-        change: the transaction.
         error: what was seen.
+        proof: bytes that convince others.
         now: seconds since 1970.
         mailbox: which log it is about.
-        proof: bytes that convince others.
     """
-    await change.execute(_RAISE, error.code, mailbox, error.message, error.hint, now, now, proof)
+    return Alarm(error.code, error.message, error.hint, mailbox, now, now, 1, proof)
+
+
+async def raise_alarms(change: Transaction, new: Iterable[Alarm]) -> None:
+    """Keep alarms; one of the same kind about the same log is counted, and its first proof kept."""
+    rows = [(a.code, a.mailbox, a.message, a.hint, a.first_at, a.last_at, a.proof) for a in new]
+    await change.execute_many(_RAISE, rows)
 
 
 async def alarms(queries: Queries) -> list[Alarm]:

@@ -17,6 +17,7 @@ from e2e_support.ticket_keys import parse_number
 from e2e_support_client import clock
 from e2e_support_client.terminal import Command, Json, Parser, Terminal, read_text, run
 from e2e_support_console import render
+from e2e_support_console.debug_view import debug_json, debug_text
 from e2e_support_console.model import InboxTicket
 from e2e_support_console.sync import SyncReport
 from e2e_support_console.team import TeamClient
@@ -137,8 +138,8 @@ async def _reopen(options: Namespace, terminal: Terminal) -> None:
 async def _debug(options: Namespace, terminal: Terminal) -> None:
     async with await _unlocked(options) as team:
         await _known(team, options.number)
-        data = render.debug_json(await team.inbox.debug(options.number))
-        terminal.show(data, render.debug_text(data))
+        data = debug_json(await team.inbox.debug(options.number))
+        terminal.show(data, debug_text(data))
 
 
 async def _download(options: Namespace, terminal: Terminal) -> None:

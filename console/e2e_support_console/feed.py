@@ -5,13 +5,14 @@ The cursor and what it promised are kept in one transaction, so that a kill at a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from e2e_support.errors import PeerError
 from e2e_support.ids import MailboxId
 from e2e_support.wire import FeedItem, FeedPage
-from e2e_support_console.alarms import raise_alarm
+from e2e_support_console.alarms import new_alarm, raise_alarms
 from e2e_support_console.index import number_of, remember
 from e2e_support_keys.store import Queries, Transaction
 
@@ -51,12 +52,12 @@ async def take_page(change: Transaction, after: int, page: FeedPage, *, now: int
         now: seconds since 1970.
     """
     if page.newest < after:
-        await raise_alarm(change, _rollback(after, page.newest), now=now)
+        await raise_alarms(change, [new_alarm(_rollback(after, page.newest), now=now)])
         await remember(change, _CURSOR, 0)
         return
     trouble = _gap(after, page)
     if trouble:
-        await raise_alarm(change, trouble, now=now)
+        await raise_alarms(change, [new_alarm(trouble, now=now)])
     await _note(change, page.items)
     await remember(change, _CURSOR, max([after, *(item.cursor for item in page.items)]))
 
@@ -108,43 +109,47 @@ async def waiting_count(queries: Queries) -> int:
     return row[0] if row else 0
 
 
-async def pulled(change: Transaction, mailbox: MailboxId, upto: int) -> None:
-    """Strike a mailbox off that was pulled as far as the feed promised."""
-    await change.execute("DELETE FROM moved WHERE mailbox = ? AND length <= ?", mailbox, upto)
+async def pulled(change: Transaction, logs: Iterable[tuple[MailboxId, int]]) -> None:
+    """Strike mailboxes off that were pulled as far as the feed promised; each comes with its length."""
+    await change.execute_many("DELETE FROM moved WHERE mailbox = ? AND length <= ?", logs)
 
 
-async def failed(change: Transaction, moved: Moved) -> None:
-    """Send a mailbox to the end of the queue: others come before it next time."""
-    await change.execute("UPDATE moved SET tries = tries + 1 WHERE mailbox = ?", moved.mailbox)
+async def failed(change: Transaction, mailboxes: Iterable[MailboxId]) -> None:
+    """Send mailboxes to the end of the queue: others come before them next time."""
+    sql = "UPDATE moved SET tries = tries + 1 WHERE mailbox = ?"
+    await change.execute_many(sql, [(mailbox,) for mailbox in mailboxes])
+
+
+_RELEASE: Final = (
+    "INSERT OR IGNORE INTO moved (mailbox, length, cursor) SELECT mailbox, length, 0 FROM quarantine"
+)
 
 
 # --- quarantine ------------------------------------------------------------------------------------------
 
 
-async def put_aside(change: Transaction, moved: Moved, reason: str, *, now: int) -> None:
-    """Put a mailbox aside that is no ticket; it is not pulled again."""
+async def put_aside(change: Transaction, reasons: Iterable[tuple[Moved, str]], *, now: int) -> None:
+    """Put mailboxes aside that are no tickets; they are not pulled again."""
+    rows = [(moved.mailbox, moved.length, reason, now) for moved, reason in reasons]
     sql = "INSERT OR REPLACE INTO quarantine (mailbox, length, reason, since) VALUES (?, ?, ?, ?)"
-    await change.execute(sql, moved.mailbox, moved.length, reason, now)
-    await change.execute("DELETE FROM moved WHERE mailbox = ?", moved.mailbox)
+    await change.execute_many(sql, rows)
+    await change.execute_many("DELETE FROM moved WHERE mailbox = ?", [row[:1] for row in rows])
 
 
-async def release(change: Transaction, mailbox: MailboxId) -> None:
-    """Queue a mailbox of the quarantine again, since more is known now."""
-    await _release(change, "mailbox = ?", mailbox)
+async def release(change: Transaction, mailboxes: Iterable[MailboxId]) -> None:
+    """Queue mailboxes of the quarantine again, since more is known now."""
+    rows = [(mailbox,) for mailbox in mailboxes]
+    await change.execute_many(f"{_RELEASE} WHERE mailbox = ?", rows)
+    await change.execute_many("DELETE FROM quarantine WHERE mailbox = ?", rows)
 
 
 async def release_reason(change: Transaction, reason: str) -> None:
     """Queue everything again that was put aside for one reason."""
-    await _release(change, "reason = ?", reason)
+    await change.execute(f"{_RELEASE} WHERE reason = ?", reason)
+    await change.execute("DELETE FROM quarantine WHERE reason = ?", reason)
 
 
 async def quarantined(queries: Queries) -> dict[str, int]:
     """Return how many mailboxes were put aside, by reason."""
     sql = "SELECT reason, count(*) FROM quarantine GROUP BY reason ORDER BY count(*) DESC, reason"
     return dict(tuple(row) for row in await queries.fetch_all(sql))
-
-
-async def _release(change: Transaction, condition: str, value: bytes | str) -> None:
-    move = "INSERT OR IGNORE INTO moved (mailbox, length, cursor) SELECT mailbox, length, 0 FROM quarantine"
-    await change.execute(f"{move} WHERE {condition}", value)
-    await change.execute(f"DELETE FROM quarantine WHERE {condition}", value)  # noqa: S608 - a literal above

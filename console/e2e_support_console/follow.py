@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from e2e_support.errors import PeerError
 from e2e_support.ids import MailboxId, MessageId
 from e2e_support_client import clock
-from e2e_support_console.alarms import raise_alarm
 from e2e_support_console.desk import Desk
-from e2e_support_console.logs import Enough, Log, save_log
+from e2e_support_console.index import seen
+from e2e_support_console.logs import Enough, Harvest, Log
 from e2e_support_console.outgoing import drop_draft
 
 
@@ -59,11 +59,13 @@ class Follower:
     ) -> None:
         """Keep what is new of a log, with the draft that it delivers or the problem that ended it."""
         staff_log = self.desk.staff_log(ticket) if log.mailbox == ticket else None
-        policy, now, code = self.desk.roster.policy, clock.now(), problem.code if problem else ""
+        harvest = Harvest(self.desk.roster.policy, clock.now())
+        seen_upto = await seen(self.desk.store, ticket)
+        harvest.add(log, staff_log, seen=seen_upto, problem=problem.code if problem else "")
+        if problem is not None:
+            harvest.alarm(problem, log.mailbox)
         async with self.desk.store.transaction() as change:
-            await save_log(change, log, staff_log, policy, now=now, problem=code)
+            await harvest.save(change)
             if delivered is not None:
                 await drop_draft(change, delivered)
-            if problem is not None:
-                await raise_alarm(change, problem, now=now, mailbox=log.mailbox)
         log.fresh.clear()

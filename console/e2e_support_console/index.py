@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Final
 
 from e2e_support.conversation import Opened, Record
@@ -56,6 +56,19 @@ class TicketRow:
     closed: int
     unread: int
     problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLog:
+    """A log of a ticket.
+
+    Attributes:
+        staff_log: id of its staff log; ``None`` if it is one.
+        seen: how many of its entries the administrator has seen.
+    """
+
+    staff_log: MailboxId | None
+    seen: int
 
 
 _COLUMNS: Final = tuple(field.name for field in fields(TicketRow))
@@ -132,15 +145,9 @@ async def records(queries: Queries, mailbox: MailboxId) -> list[Record]:
     return [Record.from_bytes(row[0]) for row in rows]
 
 
-async def length(queries: Queries, mailbox: MailboxId) -> int:
-    """Return how many entries of a log were opened."""
-    row = await queries.fetch_one("SELECT max(seq) + 1 FROM entries WHERE mailbox = ?", mailbox)
-    return (row[0] or 0) if row else 0
-
-
-async def save_entries(change: Transaction, mailbox: MailboxId, opened: Iterable[Opened]) -> None:
-    """Keep opened entries; one that is kept already stays as it is."""
-    rows = [(mailbox, entry.seq, entry.record().to_bytes()) for entry in opened]
+async def save_entries(change: Transaction, opened: Iterable[tuple[MailboxId, Opened]]) -> None:
+    """Keep opened entries of any logs; one that is kept already stays as it is."""
+    rows = [(mailbox, entry.seq, entry.record().to_bytes()) for mailbox, entry in opened]
     sql = "INSERT OR IGNORE INTO entries (mailbox, seq, record) VALUES (?, ?, ?)"
     await change.execute_many(sql, rows)
 
@@ -156,12 +163,6 @@ async def tickets(queries: Queries) -> list[TicketRow]:
 async def ticket(queries: Queries, mailbox: MailboxId) -> TicketRow | None:
     """Return the ticket of a shared log, if it is one."""
     row = await queries.fetch_one(f"{_SELECT} WHERE mailbox = ?", mailbox)
-    return _ticket(row) if row else None
-
-
-async def ticket_of(queries: Queries, staff_log: MailboxId) -> TicketRow | None:
-    """Return the ticket whose staff log has this id, whether or not the log exists."""
-    row = await queries.fetch_one(f"{_SELECT} WHERE staff_log = ?", staff_log)
     return _ticket(row) if row else None
 
 
@@ -181,9 +182,20 @@ async def find(queries: Queries, number: str) -> TicketRow | None:
     return _ticket(rows[0]) if rows else None
 
 
-async def save_ticket(change: Transaction, row: TicketRow) -> None:
-    """Add a ticket or replace what the list says of it."""
-    await change.execute(_UPSERT, *astuple(row))
+async def save_tickets(change: Transaction, rows: Iterable[TicketRow]) -> None:
+    """Add tickets or replace what the list says of them."""
+    await change.execute_many(_UPSERT, [[getattr(row, name) for name in _COLUMNS] for row in rows])
+
+
+async def known_logs(queries: Queries, mailboxes: Sequence[MailboxId]) -> dict[MailboxId, KnownLog]:
+    """Return which of some mailboxes are shared or staff logs of tickets."""
+    marks = ", ".join("?" for _ in mailboxes)
+    sql = f"SELECT mailbox, staff_log, seen FROM tickets WHERE mailbox IN ({marks}) OR staff_log IN ({marks})"  # noqa: S608
+    known: dict[MailboxId, KnownLog] = {}
+    for mailbox, staff_log, seen_upto in await queries.fetch_all(sql, *mailboxes, *mailboxes):
+        known[mailbox] = KnownLog(staff_log, seen_upto)
+        known[staff_log] = KnownLog(None, 0)
+    return known
 
 
 async def seen(queries: Queries, mailbox: MailboxId) -> int:

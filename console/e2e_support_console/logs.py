@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from e2e_support.conversation import Conversation, Opened
-from e2e_support.errors import PeerError
+from e2e_support.errors import PeerError, SupportError
 from e2e_support.ids import MailboxId
 from e2e_support.limits import MAILBOX_ENTRIES_MAX
 from e2e_support.policy import Policy
@@ -16,8 +16,8 @@ from e2e_support.ticket_keys import ticket_number
 from e2e_support.vocab import AuthorRole, Kind, Lifecycle, Verdict
 from e2e_support_client.channel import Channel
 from e2e_support_console import feed
-from e2e_support_console.alarms import raise_alarm
-from e2e_support_console.index import TicketRow, save_entries, save_ticket, seen
+from e2e_support_console.alarms import TEAM, Alarm, new_alarm, raise_alarms
+from e2e_support_console.index import TicketRow, save_entries, save_tickets
 from e2e_support_console.staff_log import StaffThread
 from e2e_support_keys.store import Transaction
 
@@ -112,32 +112,52 @@ class Log:
         return self.thread.state if isinstance(self.thread, Thread) else None
 
 
-async def save_log(
-    change: Transaction, log: Log, staff_log: MailboxId | None, policy: Policy, *, now: int, problem: str = ""
-) -> None:
-    """Keep what is new of a log, what the list says of its ticket, and what is wrong with it.
+@dataclass(slots=True)
+class Harvest:
+    """What was found out about some logs, to be kept together: one statement per table, however many logs.
 
-    Args:
-        change: the transaction.
-        log: the log.
-        staff_log: id of its staff log, or ``None`` if it is one itself.
-        policy: the newest policy.
+    Attributes:
+        policy: the newest policy, which labels tickets.
         now: seconds since 1970.
-        problem: code of what is wrong with the relay's answer.
     """
-    await save_entries(change, log.mailbox, log.fresh)
-    for error, proof in _findings(log):
-        await raise_alarm(change, error, now=now, mailbox=log.mailbox, proof=proof)
-    if staff_log is not None and log.state is not None:
-        row = ticket_row(log, staff_log, policy, await seen(change, log.mailbox), problem)
-        await save_ticket(change, row)
-    await feed.pulled(change, log.mailbox, log.length)
+
+    policy: Policy
+    now: int
+    entries: list[tuple[MailboxId, Opened]] = field(default_factory=list[tuple[MailboxId, Opened]])
+    tickets: list[TicketRow] = field(default_factory=list[TicketRow])
+    pulled: list[tuple[MailboxId, int]] = field(default_factory=list[tuple[MailboxId, int]])
+    alarms: list[Alarm] = field(default_factory=list[Alarm])
+
+    def add(self, log: Log, staff_log: MailboxId | None, *, seen: int = 0, problem: str = "") -> None:
+        """Add what is new of a log.
+
+        Args:
+            log: the log.
+            staff_log: id of its staff log, or ``None`` if it is one itself.
+            seen: how many entries of it the administrator has seen.
+            problem: code of what is wrong with the relay's answer.
+        """
+        self.entries += [(log.mailbox, entry) for entry in log.fresh]
+        self.alarms += [new_alarm(*found, now=self.now, mailbox=log.mailbox) for found in _findings(log)]
+        if staff_log is not None and log.state is not None:
+            self.tickets.append(ticket_row(log, staff_log, self.policy, seen, problem))
+        self.pulled.append((log.mailbox, log.length))
+
+    def alarm(self, error: SupportError, mailbox: MailboxId = TEAM) -> None:
+        """Add an alarm."""
+        self.alarms.append(new_alarm(error, b"", now=self.now, mailbox=mailbox))
+
+    async def save(self, change: Transaction) -> None:
+        """Keep all of it."""
+        await save_entries(change, self.entries)
+        await save_tickets(change, self.tickets)
+        await raise_alarms(change, self.alarms)
+        await feed.release(change, [row.staff_log for row in self.tickets])
+        await feed.pulled(change, self.pulled)
 
 
-def ticket_row(
-    log: Log, staff_log: MailboxId, policy: Policy, seen_upto: int, problem: str = ""
-) -> TicketRow:
-    """Return what the list says of a ticket; arguments as ``save_log``, and the number of entries seen."""
+def ticket_row(log: Log, staff_log: MailboxId, policy: Policy, seen: int, problem: str = "") -> TicketRow:
+    """Return what the list says of a ticket; arguments as ``Harvest.add``."""
     state = log.state
     assert state is not None  # noqa: S101 - callers have checked it
     shown = label(state, policy, staff=frozenset())
@@ -154,7 +174,7 @@ def ticket_row(
         state.updated_at,
         state.waiting_since,
         int(state.lifecycle is Lifecycle.CLOSED),
-        sum(_is_said_by_user(entry) for entry in log.thread.entries[seen_upto:]),
+        sum(_is_said_by_user(entry) for entry in log.thread.entries[seen:]),
         problem,
     )
 

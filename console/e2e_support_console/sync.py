@@ -16,18 +16,17 @@ from e2e_support.errors import PeerError, SupportError, TransportError, TrustErr
 from e2e_support.ids import MailboxId
 from e2e_support_client import clock
 from e2e_support_console import feed
-from e2e_support_console.alarms import TEAM, raise_alarm
+from e2e_support_console.alarms import TEAM, new_alarm, raise_alarms
 from e2e_support_console.desk import Desk
 from e2e_support_console.feed import Moved
-from e2e_support_console.index import bytes_of, remember, ticket, ticket_of, tickets
-from e2e_support_console.logs import Enough, Log, NotATicket, save_log
-from e2e_support_keys.store import Transaction
+from e2e_support_console.index import KnownLog, bytes_of, known_logs, remember, seen, tickets
+from e2e_support_console.logs import Enough, Harvest, Log, NotATicket
 
 BUDGET: Final = 2_000
 """Mailboxes pulled in one run; the rest waits for the next."""
 PAGES_MAX: Final = 256  # of the feed in one run: a million steps
 TRIES_MAX: Final = 16  # runs in which an unknown mailbox may fail before it is put aside
-_AT_ONCE: Final = 16
+_AT_ONCE: Final = 32
 _POLICY: Final = "policy"
 _log = logging.getLogger("e2e_support")
 
@@ -55,6 +54,7 @@ class _Outcome:
         moved: what the feed promised.
         log: what was pulled; ``None`` for a mailbox that was put aside.
         staff_log: id of the ticket's staff log; ``None`` if the log is one.
+        seen: how many of its entries the administrator has seen.
         aside: why it is no ticket.
         error: what went wrong.
         more: whether it has more than its share.
@@ -63,6 +63,7 @@ class _Outcome:
     moved: Moved
     log: Log | None = None
     staff_log: MailboxId | None = None
+    seen: int = 0
     aside: str = ""
     error: SupportError | None = None
     more: bool = False
@@ -94,7 +95,7 @@ class Sync:
             await self._follow()
         except (TrustError, PeerError) as error:
             async with self._desk.store.transaction() as change:
-                await raise_alarm(change, error, now=clock.now())
+                await raise_alarms(change, [new_alarm(error, now=clock.now())])
             raise
         await self._label_anew()
         return await self._pull_all(budget)
@@ -117,10 +118,12 @@ class Sync:
         desk, policy = self._desk, self._desk.roster.policy
         if await bytes_of(desk.store, _POLICY) == policy.to_bytes():
             return
+        harvest = Harvest(policy, clock.now())
+        for row in await tickets(desk.store):
+            read = await seen(desk.store, row.mailbox)
+            harvest.add(await desk.load(row.mailbox), row.staff_log, seen=read, problem=row.problem)
         async with desk.store.transaction() as change:
-            for row in await tickets(desk.store):
-                log = await desk.load(row.mailbox)
-                await save_log(change, log, row.staff_log, policy, now=clock.now(), problem=row.problem)
+            await harvest.save(change)
             await remember(change, _POLICY, policy.to_bytes())
 
     # --- mailboxes ---------------------------------------------------------------------------------------
@@ -140,37 +143,35 @@ class Sync:
 
     async def _pull_some(self, waiting: Sequence[Moved]) -> list[_Outcome]:
         """Pull some mailboxes at once; staff logs are known by the tickets that stand in the store by then."""
-        outcomes = list(await asyncio.gather(*map(self._pull_one, waiting)))
-        await self._keep([outcome for outcome in outcomes if not outcome.aside])
-        again = [outcome for outcome in outcomes if outcome.aside]
-        outcomes = [outcome for outcome in outcomes if not outcome.aside]
-        second = list(await asyncio.gather(*map(self._pull_staff, again)))
-        await self._keep(second)
-        return outcomes + second
+        outcomes = await self._pull_each(waiting)
+        good = [outcome for outcome in outcomes if not outcome.aside]
+        await self._keep(good)
+        again = {outcome.moved.mailbox: outcome for outcome in outcomes if outcome.aside}
+        staff = await known_logs(self._desk.store, list(again)) if again else {}
+        pulled = await self._pull_each([again.pop(mailbox).moved for mailbox in staff if mailbox in again])
+        await self._keep([*pulled, *again.values()])
+        return [*good, *pulled, *again.values()]
 
-    async def _pull_one(self, moved: Moved) -> _Outcome:
+    async def _pull_each(self, waiting: Sequence[Moved]) -> list[_Outcome]:
+        if not waiting:
+            return []
+        known = await known_logs(self._desk.store, [moved.mailbox for moved in waiting])
+        work = [self._pull_one(moved, known.get(moved.mailbox)) for moved in waiting]
+        return list(await asyncio.gather(*work))
+
+    async def _pull_one(self, moved: Moved, known: KnownLog | None) -> _Outcome:
         """Pull one mailbox; whatever goes wrong is its own matter (attack 76)."""
         try:
-            return await self._pull(moved)
+            return await (self._pull_known(moved, known) if known else self._pull_unknown(moved))
         except SupportError as error:
             return _Outcome(moved, error=error)
         except Exception as error:  # noqa: BLE001 - a stranger's bytes must never end the loop
             _log.error("a mailbox could not be followed: %s", type(error).__name__)
             return _Outcome(moved, error=_internal(error))
 
-    async def _pull(self, moved: Moved) -> _Outcome:
-        store = self._desk.store
-        known = await ticket(store, moved.mailbox)
-        if known:
-            return await self._pull_known(_Outcome(moved, staff_log=known.staff_log))
-        if await ticket_of(store, moved.mailbox):
-            return await self._pull_known(_Outcome(moved))
-        return await self._pull_unknown(moved)
-
-    async def _pull_known(self, outcome: _Outcome) -> _Outcome:
-        moved = outcome.moved
-        log = await self._desk.load(moved.mailbox, staff=outcome.staff_log is None)
-        outcome = replace(outcome, log=log)
+    async def _pull_known(self, moved: Moved, known: KnownLog) -> _Outcome:
+        log = await self._desk.load(moved.mailbox, staff=known.staff_log is None)
+        outcome = _Outcome(moved, log, known.staff_log, known.seen)
         return outcome if log.length >= moved.length else await _pulled(log.pull(), outcome)
 
     async def _pull_unknown(self, moved: Moved) -> _Outcome:
@@ -181,41 +182,42 @@ class Sync:
         except NotATicket as error:
             return _Outcome(moved, aside=error.reason)
 
-    async def _pull_staff(self, outcome: _Outcome) -> _Outcome:
-        """Look again at what is no ticket: it may be the staff log of one that has come with it."""
-        if await ticket_of(self._desk.store, outcome.moved.mailbox):
-            return await self._pull_one(outcome.moved)
-        return outcome
-
     # --- what came of it ---------------------------------------------------------------------------------
 
     async def _keep(self, outcomes: Sequence[_Outcome]) -> None:
+        """Keep what was pulled and what went wrong; a relay that is away is nobody's fault."""
         if not outcomes:
             return
-        now = clock.now()
+        harvest = Harvest(self._desk.roster.policy, clock.now())
+        for outcome in outcomes:
+            _reap(harvest, outcome)
+        aside = [(outcome.moved, reason) for outcome in outcomes if (reason := _aside(outcome))]
         async with self._desk.store.transaction() as change:
-            for outcome in outcomes:
-                if outcome.aside:
-                    await feed.put_aside(change, outcome.moved, outcome.aside, now=now)
-                else:
-                    await self._keep_log(change, outcome, now)
+            await harvest.save(change)
+            await feed.failed(change, [outcome.moved.mailbox for outcome in outcomes if outcome.error])
+            await feed.put_aside(change, aside, now=harvest.now)
 
-    async def _keep_log(self, change: Transaction, outcome: _Outcome, now: int) -> None:
-        """Keep what was pulled, and what went wrong with it; a relay that is away is nobody's fault."""
-        error, log = outcome.error, outcome.log
-        fault = None if isinstance(error, TransportError) else error
-        known = log is not None and log.length > 0
-        if log is not None and known:
-            policy, problem = self._desk.roster.policy, fault.code if fault else ""
-            await save_log(change, log, outcome.staff_log, policy, now=now, problem=problem)
-            if outcome.staff_log is not None:
-                await feed.release(change, outcome.staff_log)
-        if error:
-            await feed.failed(change, outcome.moved)
-        if fault:
-            await raise_alarm(change, fault, now=now, mailbox=outcome.moved.mailbox if known else TEAM)
-            if not known and outcome.moved.tries >= TRIES_MAX:
-                await feed.put_aside(change, outcome.moved, fault.code, now=now)
+
+def _reap(harvest: Harvest, outcome: _Outcome) -> None:
+    log, fault = outcome.log, _fault(outcome)
+    if log is not None and log.length:
+        problem = fault.code if fault else ""
+        harvest.add(log, outcome.staff_log, seen=outcome.seen, problem=problem)
+    if fault:
+        harvest.alarm(fault, log.mailbox if log is not None and log.length else TEAM)
+
+
+def _fault(outcome: _Outcome) -> SupportError | None:
+    return None if isinstance(outcome.error, TransportError) else outcome.error
+
+
+def _aside(outcome: _Outcome) -> str:
+    """Return why a mailbox is put aside: it is no ticket, or never was one and failed too often."""
+    unknown = outcome.log is None or not outcome.log.length
+    fault = _fault(outcome)
+    if fault and unknown and outcome.moved.tries >= TRIES_MAX:
+        return fault.code
+    return outcome.aside
 
 
 async def _pulled(pull: Coroutine[None, None, None], outcome: _Outcome) -> _Outcome:

@@ -20,7 +20,7 @@ from e2e_support.wire import Head
 from e2e_support_client import clock
 from e2e_support_client.port import Refused
 from e2e_support_client.view import event_kind
-from e2e_support_console.alarms import raise_alarm
+from e2e_support_console.alarms import new_alarm, raise_alarms
 from e2e_support_console.desk import Desk
 from e2e_support_console.follow import Follower
 from e2e_support_console.logs import Log
@@ -117,7 +117,7 @@ class Writer:
         async with self.desk.store.transaction() as change:
             if isinstance(error, UsageError) or not doubt:
                 await mark_failed(change, item.draft.message_id, error)
-            await raise_alarm(change, told, now=clock.now(), mailbox=item.ticket)
+            await raise_alarms(change, [new_alarm(told, now=clock.now(), mailbox=item.ticket)])
 
     async def _send(self, item: Outgoing, log: Log, *, anyway: bool) -> None:
         """Send a kept draft, unless it stands in the log already; what was seen on the way is kept."""
