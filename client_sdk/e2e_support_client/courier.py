@@ -103,7 +103,7 @@ class Courier:
         return manifest
 
     async def download(
-        self, keys: TicketKeys, manifest: Attachment, target: Path, on_progress: OnProgress
+        self, keys: TicketKeys, manifest: Attachment, target: Path, on_progress: OnProgress, *, force: bool
     ) -> Path:
         """Save a file and return where; it gets its name when every byte was verified.
 
@@ -112,6 +112,7 @@ class Courier:
             manifest: from a signed entry.
             target: a new file, or a directory in which it gets its own sanitised name.
             on_progress: told after every piece.
+            force: replace a file that stands there.
 
         Raises:
             PeerError: ``bad_attachment``: nothing of it is kept (attacks 17-21).
@@ -120,7 +121,8 @@ class Courier:
         """
         path = await asyncio.to_thread(_inside, target, manifest)
         named = _named(manifest.name, on_progress)
-        return await download(self._relay, keys.mailbox, keys.capability, manifest, path, on_progress=named)
+        place = (self._relay, keys.mailbox, keys.capability)
+        return await download(*place, manifest, path, on_progress=named, force=force)
 
 
 def _inside(target: Path, manifest: Attachment) -> Path:

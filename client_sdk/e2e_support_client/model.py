@@ -304,6 +304,7 @@ class Event:
         kind: what it was.
         number: in which ticket.
         at: when the relay received it.
+        role: who did it, as the signature says.
         message: what was said; ``None`` for events without text.
         status: the ticket's label afterwards.
         cursor: give it to ``events(since=…)`` to go on after this event; empty for ``problem``.
@@ -313,6 +314,7 @@ class Event:
     kind: EventKind
     number: str
     at: datetime
+    role: Role
     message: Message | None
     status: str
     cursor: str

@@ -11,7 +11,7 @@ from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import SupportError, TransportError, UsageError
 from e2e_support.ids import MailboxId
 from e2e_support_client import clock
-from e2e_support_client.model import Event, EventKind, utc
+from e2e_support_client.model import Event, EventKind, Role, utc
 from e2e_support_client.port import RelayPort
 from e2e_support_client.reader import Reader
 from e2e_support_client.retry import RetryPolicy
@@ -69,7 +69,9 @@ class Journal:
         for row in await self._store.tickets():
             if row.problem and told.get(row.number) != row.problem:
                 at = utc(clock.now())
-                events.append(Event(EventKind.PROBLEM, row.number, at, None, "", "", row.problem))
+                events.append(
+                    Event(EventKind.PROBLEM, row.number, at, Role.UNKNOWN, None, "", "", row.problem)
+                )
             told[row.number] = row.problem
         return events
 
@@ -90,7 +92,8 @@ class Journal:
             entry = room.thread.entries[row.seq]
         message = await self._reader.message(row.number, row.seq)
         problem = entry.reason if row.kind is EventKind.PROBLEM else ""
-        return Event(row.kind, row.number, utc(entry.received), message, row.status, str(row.id), problem)
+        at = utc(entry.received)
+        return Event(row.kind, row.number, at, row.role, message, row.status, str(row.id), problem)
 
 
 class Listener:

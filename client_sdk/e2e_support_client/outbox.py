@@ -44,10 +44,13 @@ class Outbox:
         """Return everything that is not stored yet, oldest first."""
         return tuple(_shown(row) for row in await self._store.items())
 
-    async def flush(self, *, on_progress: OnProgress = no_progress) -> tuple[TicketRef, ...]:
-        """Try to store everything, failed items included; stops at the first that finds no relay.
+    async def flush(
+        self, *, failed: bool = True, on_progress: OnProgress = no_progress
+    ) -> tuple[TicketRef, ...]:
+        """Try to store everything; stops at the first item that finds no relay.
 
         Args:
+            failed: whether what was refused before is tried again too.
             on_progress: told of work and uploads.
 
         Returns:
@@ -56,7 +59,8 @@ class Outbox:
         refs: list[TicketRef] = []
         offline, stuck = False, set[str]()
         for row in await self._store.items():
-            if offline or row.number in stuck or clock.now() - row.created_at > AGE_MAX:
+            skipped = row.state is State.FAILED and not failed
+            if offline or skipped or row.number in stuck or clock.now() - row.created_at > AGE_MAX:
                 refs.append(TicketRef(row.number, _state(row)))
                 continue
             ref, offline = await self._try(row, on_progress)

@@ -163,8 +163,9 @@ def _waiting_line(item: ItemRow) -> TicketSummary:
     state = State.QUEUED if item.state is State.DRAFT else item.state
     at = utc(item.created_at)
     text = WAITING_TEXT.get(state, state)
+    problem = item.code if state is State.FAILED else ""
     return TicketSummary(
-        item.number, body.subject, state, text, body.category, body.priority, at, at, 0, item.code
+        item.number, body.subject, state, text, body.category, body.priority, at, at, 0, problem
     )
 
 

@@ -214,6 +214,7 @@ class Tickets:
         target: str | os.PathLike[str],
         *,
         seq: int | None = None,
+        force: bool = False,
         on_progress: OnProgress = no_progress,
     ) -> Path:
         """Save a file of a ticket; it appears under its name only when every byte was verified.
@@ -223,6 +224,7 @@ class Tickets:
             name: the file's name, as it stands in the message.
             target: where to save: a new file, or a directory in which it gets its own (sanitised) name.
             seq: in which message, where several have a file of that name; the newest by default.
+            force: replace a file that stands there.
             on_progress: told of the download.
 
         Returns:
@@ -237,7 +239,7 @@ class Tickets:
         await self._reader.sync_one(row.number)
         manifest = await self._reader.manifest(row.number, name, seq)
         keys = self._context.rooms.keys(row)
-        return await self._context.courier.download(keys, manifest, Path(target), on_progress)
+        return await self._context.courier.download(keys, manifest, Path(target), on_progress, force=force)
 
     async def _send(
         self,

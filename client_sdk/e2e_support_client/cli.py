@@ -1,0 +1,437 @@
+"""The command ``e2e-ticket``: write to a team, read its answers, from any terminal or script."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, Protocol, cast
+
+import platformdirs
+
+from e2e_support.errors import UsageError
+from e2e_support.support_link import SupportLink
+from e2e_support_client import clock, render
+from e2e_support_client.client import KEYS_FILE, SupportClient
+from e2e_support_client.debug.collectors import document
+from e2e_support_client.debug.report import DebugReport
+from e2e_support_client.delivery import no_progress
+from e2e_support_client.guard import Choice, Finding
+from e2e_support_client.model import Event, EventKind, OnProgress, Progress, Role, TicketRef
+from e2e_support_client.notify import Listener, Place
+from e2e_support_client.plain import plain_line
+from e2e_support_client.terminal import Command, Parser, Terminal, read_text, run
+from e2e_support_client.transport import HttpRelay
+from e2e_support_keys.bundle import UserBundle
+from e2e_support_keys.keystore import FileKeystore, Keystore, MemoryKeystore
+from e2e_support_keys.passphrase import KeyringPassphrase, passphrase_from_environment
+
+KEYRING_NAME: Final = "keyring"
+LOCK_WAIT: Final = timedelta(seconds=30)  # another command of the same person may be uploading
+DEBUG_FILE_MAX: Final = 1024 * 1024
+WATCHED: Final = "watch"  # name of the cursor
+_SERVICE: Final = "e2e-ticket"
+
+
+class _Commands(Protocol):
+    """What ``add_subparsers`` returns; its own type has no public name."""
+
+    def add_parser(self, name: str, *, help: str, description: str) -> argparse.ArgumentParser:  # noqa: A002
+        """Add a command."""
+        ...
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 refused, 2 wrongly called."""
+    return run(_parser(), arguments)
+
+
+# --- the team --------------------------------------------------------------------------------------------
+
+
+async def _connect(options: Namespace, terminal: Terminal) -> None:
+    SupportLink.parse(options.link)  # before anybody is asked for a passphrase
+    if options.keyring:
+        options.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (options.home / KEYRING_NAME).touch(mode=0o600)
+    async with _client(options, terminal, options.link) as support:
+        team = await support.verify_team()
+        terminal.show(render.team_json(team), render.team_text(team))
+
+
+async def _categories(options: Namespace, terminal: Terminal) -> None:
+    async with _client(options, terminal) as support:
+        await support.verify_team()
+        terminal.show(render.categories_json(support.policy), render.categories_text(support.policy))
+
+
+# --- tickets ---------------------------------------------------------------------------------------------
+
+
+async def _new(options: Namespace, terminal: Terminal) -> None:
+    body = read_text(options.body, "What happened?")
+    data = _debug_data(options.debug) if options.debug else None
+    async with _client(options, terminal) as support:
+        debug = _agreed(support, data, options, terminal) if data is not None else None
+        ref = await support.tickets.create(
+            options.subject,
+            body,
+            category=options.category,
+            priority=options.priority,
+            fields=dict(options.field),
+            debug=debug,
+            attachments=options.attach,
+            related=options.related,
+            on_progress=_progress(terminal),
+        )
+        _tell(ref, "your ticket is", terminal)
+
+
+async def _list(options: Namespace, terminal: Terminal) -> None:
+    async with _client(options, terminal) as support:
+        await support.outbox.flush(failed=False)
+        page = await support.tickets.list(status=options.status, text=options.text)
+        _tell_offline(page.offline, terminal)
+        terminal.show([render.summary_json(line) for line in page], render.list_text(page, clock.now()))
+
+
+async def _show(options: Namespace, terminal: Terminal) -> None:
+    async with _client(options, terminal) as support:
+        ticket = await support.tickets.get(options.number)
+        _tell_offline(ticket.offline, terminal)
+        terminal.show(render.ticket_json(ticket), render.ticket_text(ticket))
+        if ticket.messages:
+            await support.tickets.mark_read(options.number)
+
+
+async def _reply(options: Namespace, terminal: Terminal) -> None:
+    text = read_text(options.text, "Your reply.") if options.text is not None or not options.attach else ""
+    async with _client(options, terminal) as support:
+        ref = await support.tickets.reply(
+            options.number, text, attachments=options.attach, on_progress=_progress(terminal)
+        )
+        _tell(ref, "your reply is", terminal)
+
+
+async def _close(options: Namespace, terminal: Terminal) -> None:
+    note = read_text(options.note, "Why is it closed?") if options.note is not None else ""
+    async with _client(options, terminal) as support:
+        _tell(await support.tickets.close(options.number, note=note), "closing it is", terminal)
+
+
+async def _reopen(options: Namespace, terminal: Terminal) -> None:
+    text = read_text(options.text, "Why is it reopened?")
+    async with _client(options, terminal) as support:
+        _tell(await support.tickets.reopen(options.number, text), "reopening it is", terminal)
+
+
+async def _download(options: Namespace, terminal: Terminal) -> None:
+    async with _client(options, terminal) as support:
+        path = await support.tickets.download(
+            options.number, options.name, options.output, force=options.force, on_progress=_progress(terminal)
+        )
+        terminal.show({"path": str(path)}, f"Verified and saved: {path}\nIt was not opened.")
+
+
+# --- the outbox ------------------------------------------------------------------------------------------
+
+
+async def _outbox(options: Namespace, terminal: Terminal) -> None:
+    async with _client(options, terminal) as support:
+        items = await support.outbox.list()
+        if options.drop:
+            matching = [item for item in items if item.key.startswith(options.drop)]
+            if len(matching) != 1:
+                raise UsageError("unknown_item", "the outbox has no such item", hint="List it with `outbox`.")
+            await support.outbox.discard(matching[0].key)
+            items = await support.outbox.list()
+        terminal.show([render.item_json(item) for item in items], render.outbox_text(items, clock.now()))
+
+
+async def _send(options: Namespace, terminal: Terminal) -> None:
+    async with _client(options, terminal) as support:
+        refs = await support.outbox.flush(on_progress=_progress(terminal))
+        items = await support.outbox.list()
+        text = f"{render.count(len(refs) - len(items), 'message')} stored.\n{render.outbox_text(items, clock.now())}"
+        terminal.show([render.ref_json(ref) for ref in refs], text)
+
+
+# --- watching --------------------------------------------------------------------------------------------
+
+
+async def _watch(options: Namespace, terminal: Terminal) -> None:
+    """Print what the team does; the store is free for other commands while this only waits."""
+    bundle = await asyncio.to_thread(_keystore(options.home).load)
+    if not isinstance(bundle, UserBundle):
+        raise UsageError("no_link", "there are no keys here", hint="Connect first: e2e-ticket connect LINK")
+    relay = HttpRelay(SupportLink.parse(bundle.link).url)
+    listener, told = Listener(relay), set[tuple[str, str]]()
+    support = SupportClient(
+        None, state_dir=options.home, keystore=MemoryKeystore(bundle), relay=relay, lock_wait=LOCK_WAIT
+    )
+    try:
+        async with asyncio.timeout(options.timeout):
+            while True:
+                happened, places = await _look(support, terminal, told)
+                if happened and options.once:
+                    return
+                await listener.wait(places, asyncio.Event())
+    except TimeoutError:
+        return
+    finally:
+        await listener.stop()
+        await relay.close()
+
+
+async def _look(
+    support: SupportClient, terminal: Terminal, told: set[tuple[str, str]]
+) -> tuple[bool, list[Place]]:
+    """Print what is new since the last look; return whether there was anything, and where to listen."""
+    async with support:
+        await support.outbox.flush(failed=False)
+        events = await support.news(since=await support.remembered(WATCHED))
+        shown = [event for event in events if _interests(event, told)]
+        for event in shown:
+            terminal.show(render.event_json(event), render.event_text(event))
+        terminal.out.flush()
+        cursors = [event.cursor for event in events if event.cursor]
+        if cursors:
+            await support.remember(WATCHED, cursors[-1])
+        return bool(shown), await support.places()
+
+
+def _interests(event: Event, told: set[tuple[str, str]]) -> bool:
+    """Tell whether a person waits for this: what the team did, and each problem once."""
+    if event.kind is not EventKind.PROBLEM:
+        return event.role is Role.TEAM
+    known = (event.number, event.problem) in told
+    told.add((event.number, event.problem))
+    return not known
+
+
+# --- what commands share ---------------------------------------------------------------------------------
+
+
+def _client(options: Namespace, terminal: Terminal, link: str | None = None) -> SupportClient:
+    def on_secret(found: tuple[Finding, ...]) -> Choice:
+        return _ask_about(found, terminal)
+
+    return SupportClient(
+        link,
+        keystore=_keystore(options.home),
+        state_dir=options.home,
+        on_secret=on_secret,
+        lock_wait=LOCK_WAIT,
+    )
+
+
+def _keystore(home: Path) -> Keystore:
+    place = home / KEYS_FILE
+    return FileKeystore(place, lambda: _passphrase(home, place))
+
+
+def _passphrase(home: Path, place: Path) -> str:
+    """Return the passphrase of the keys: from the system's keyring where that was chosen, else asked for."""
+    if (home / KEYRING_NAME).exists():
+        ring = KeyringPassphrase(_SERVICE, str(place.absolute()))
+        return ring() if place.exists() else ring.create()
+    return passphrase_from_environment("Passphrase for your support keys: ", confirm=not place.exists())
+
+
+def _tell(ref: TicketRef, what: str, terminal: Terminal) -> None:
+    terminal.show(render.ref_json(ref), render.ref_text(ref, what))
+
+
+def _tell_offline(why: str, terminal: Terminal) -> None:
+    if why:
+        message = f"this is what was known before: {why}"
+        terminal.tell(UsageError("offline", message, hint="Try again when the relay can be reached."))
+
+
+def _progress(terminal: Terminal) -> OnProgress:
+    """Return what shows long work on standard error, for people at a terminal only."""
+    if terminal.json or not terminal.err.isatty():
+        return no_progress
+
+    def show(at: Progress) -> None:
+        share = min(100, at.done * 100 // max(1, at.total))
+        what = {"admission": "Asking to be let in"}.get(
+            at.phase, f"{at.phase.capitalize()} {plain_line(at.name)}"
+        )
+        end = "\n" if at.done >= at.total else ""
+        print(f"\r\x1b[K{what}: {share} %", end=end, file=terminal.err, flush=True)
+
+    return show
+
+
+# --- what a person is asked ------------------------------------------------------------------------------
+
+
+def _debug_data(path: Path) -> Mapping[str, object]:
+    """Return the JSON object in a file.
+
+    Raises:
+        UsageError: ``bad_debug``.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(DEBUG_FILE_MAX + 1)
+        value: object = json.loads(data) if len(data) <= DEBUG_FILE_MAX else None
+    except OSError as error:
+        raise UsageError("bad_debug", f"{path}: {error.strerror}", hint="Check the path.") from None
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise UsageError("bad_debug", f"{path} holds no JSON object", hint="Write the data as {...}.")
+    return cast("Mapping[str, object]", value)
+
+
+def _agreed(
+    support: SupportClient, data: Mapping[str, object], options: Namespace, terminal: Terminal
+) -> DebugReport | None:
+    """Show exactly what would be encrypted, and ask; ``--yes`` has answered already."""
+    report = support.collect(document(data, source=options.debug.name))
+    print(f"Debug data, {report.size:,} bytes, that only the team can read:\n", file=terminal.err)
+    print(report.preview("text"), end="\n\n", file=terminal.err)
+    if options.yes:
+        return report
+    if not sys.stdin.isatty():
+        raise UsageError("no_consent", "nobody agreed to the debug data", hint="Look at it, then add --yes.")
+    if _answer("Add it to the ticket? [y/N] ", terminal) in {"y", "yes"}:
+        return report
+    print("It is left out.", file=terminal.err)
+    return None
+
+
+def _ask_about(found: tuple[Finding, ...], terminal: Terminal) -> Choice:
+    """Warn of what looks like a secret; without a person at the terminal the text stays as it is."""
+    what = ", ".join(dict.fromkeys(finding.what for finding in found))
+    hint = "If it is one, change it soon: the team will be able to read it."
+    terminal.tell(UsageError("secret_found", f"the text seems to hold {what}", hint=hint))
+    if terminal.json or not sys.stdin.isatty():
+        return Choice.KEEP
+    answer = _answer("Remove, mask or keep it? [r/m/K] ", terminal)
+    return {"r": Choice.REMOVE, "m": Choice.MASK}.get(answer[:1], Choice.KEEP)
+
+
+def _answer(question: str, terminal: Terminal) -> str:
+    print(question, end="", file=terminal.err, flush=True)
+    return sys.stdin.readline().strip().lower()
+
+
+# --- arguments -------------------------------------------------------------------------------------------
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="e2e-ticket", description="Write end-to-end encrypted support tickets.")
+    parser.add_argument(
+        "--home",
+        metavar="DIR",
+        type=Path,
+        default=Path(platformdirs.user_data_dir("e2e-ticket")),
+        help="keys and encrypted store (default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="write data and errors as JSON")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    connect = _command(commands, "connect", _connect, "connect to a team and show how to make sure of it")
+    connect.add_argument("link", metavar="LINK", help="the support link that the team publishes: e2es://…")
+    connect.add_argument(
+        "--keyring", action="store_true", help="let the system's keyring keep the passphrase"
+    )
+    _add_new(commands)
+    listing = _command(commands, "list", _list, "list your tickets")
+    listing.add_argument("--status", metavar="S", help="only tickets with this status")
+    listing.add_argument("--text", metavar="T", help="only tickets with this in number, subject or messages")
+    _add_numbered(commands)
+    watch = _command(commands, "watch", _watch, "wait for the team and print what it does")
+    watch.add_argument("--once", action="store_true", help="stop after the first news")
+    watch.add_argument("--timeout", metavar="SECONDS", type=_seconds, help="stop after this long")
+    outbox = _command(
+        commands, "outbox", _outbox, "list what is kept on this device because it is not stored yet"
+    )
+    outbox.add_argument("--drop", metavar="KEY", help="forget an item for good")
+    _command(commands, "send", _send, "try to store everything that is kept")
+    _command(commands, "categories", _categories, "list what a ticket can be about")
+    return parser
+
+
+def _add_new(commands: _Commands) -> None:
+    new = _command(commands, "new", _new, "open a ticket")
+    new.add_argument("--subject", metavar="S", required=True, help="what it is about")
+    new.add_argument("--body", metavar="B", help="the text; `-` or nothing: from standard input")
+    new.add_argument("--category", metavar="C", required=True, help="one that `categories` lists")
+    new.add_argument("--priority", metavar="P", help="where users choose it")
+    new.add_argument(
+        "--field",
+        metavar="ID=VALUE",
+        action="append",
+        default=[],
+        type=_pair,
+        help="a further question's answer",
+    )
+    new.add_argument("--related", metavar="NUMBER", help="a ticket that this one refers to")
+    _add_attach(new)
+    new.add_argument("--debug", metavar="FILE.json", type=Path, help="debug data; it is shown first")
+    new.add_argument("--yes", action="store_true", help="agree to the debug data")
+
+
+def _add_numbered(commands: _Commands) -> None:
+    _numbered(commands, "show", _show, "show a ticket")
+    reply = _numbered(commands, "reply", _reply, "write into a ticket")
+    reply.add_argument("text", metavar="TEXT", nargs="?", help="`-` or nothing: from standard input")
+    _add_attach(reply)
+    close = _numbered(commands, "close", _close, "close a ticket")
+    close.add_argument("--note", metavar="TEXT", help="why; `-`: from standard input")
+    reopen = _numbered(commands, "reopen", _reopen, "open a closed ticket again")
+    reopen.add_argument("text", metavar="TEXT", nargs="?", help="why; `-` or nothing: from standard input")
+    download = _numbered(commands, "download", _download, "save a file of a ticket; it is never opened")
+    download.add_argument("name", metavar="NAME", help="as `show` lists it")
+    download.add_argument("-o", "--output", metavar="PATH", type=Path, default=Path(), help="file or folder")
+    download.add_argument("--force", action="store_true", help="replace an existing file")
+
+
+def _add_attach(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--attach", metavar="PATH", action="append", default=[], help="a file; may be given several times"
+    )
+
+
+def _command(commands: _Commands, name: str, command: Command, told: str) -> argparse.ArgumentParser:
+    """Add a command; it takes the common options behind its name too."""
+    parser = commands.add_parser(name, help=told, description=told[0].upper() + told[1:] + ".")
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    parser.add_argument("--home", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    parser.set_defaults(run=command)
+    return parser
+
+
+def _numbered(commands: _Commands, name: str, command: Command, told: str) -> argparse.ArgumentParser:
+    parser = _command(commands, name, command, told)
+    parser.add_argument("number", metavar="NUMBER", help="the ticket's number, T-XXXXX-XXXXX")
+    return parser
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise argparse.ArgumentTypeError(f"{text!r} does not have the form ID=VALUE")
+    return name, value
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 10**9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return seconds
+
+
+if __name__ == "__main__":
+    sys.exit(main())
