@@ -81,7 +81,7 @@ class Opened:
         received: the time in that receipt, seconds since 1970.
         quoted: the time that this entry quotes for its predecessor; 0 where it quotes none that holds or its
             signature does not.
-        gen: generation of the ticket key.
+        gen: generation of the ticket key; -1 before any boxes.
         epoch: team epoch of its boxes if they hold, otherwise of the last boxes before it that did.
         key: the ticket key, where this entry begins a generation: only with the verdict OK, since everybody can
             seal a key of their own for the team and the entry's signature alone says whose it is.
@@ -112,14 +112,17 @@ class Opened:
         key = self.key.reveal(SECRET_ACCESS) if self.key else b""
         inner = self.inner.to_bytes() if self.inner else b""
         return Record(
-            self.hash, self.verdict, self.reason, self.receipt, self.received, self.quoted, self.gen, self.epoch,
+            self.hash, self.verdict, self.reason, self.receipt, self.received, self.quoted, self.gen + 1, self.epoch,
             key, inner,
         )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Record(Message):
-    """An opened entry at rest. It holds keys and plaintext: only for a store that is itself encrypted."""
+    """An opened entry at rest. It holds keys and plaintext: only for a store that is itself encrypted.
+
+    ``gens`` is how many generations the log has begun: 0 where even its first entry is junk.
+    """
 
     LIMIT: ClassVar[int] = INNER_MAX + 8 * KIB
     hash: Annotated[Hash, B32]
@@ -128,7 +131,7 @@ class Record(Message):
     receipt: Annotated[bytes, Bin(most=RECEIPT_MAX)]
     received: Annotated[int, Uint()]
     quoted: Annotated[int, Uint()]
-    gen: Annotated[int, Uint()]
+    gens: Annotated[int, Uint()]
     epoch: Annotated[int, Uint()]
     key: Annotated[bytes, Bin((0, 32))]
     inner: Annotated[bytes, Bin(most=INNER_MAX)]
@@ -240,7 +243,7 @@ class Conversation:
     def _resume_one(self, record: Record) -> Opened:
         opened = Opened(
             self.chain.length, record.hash, record.verdict, record.reason, record.receipt, record.received,
-            record.quoted, record.gen, record.epoch, Secret(record.key) if record.key else None,
+            record.quoted, record.gens - 1, record.epoch, Secret(record.key) if record.key else None,
         )  # fmt: skip
         if record.inner:
             inner = Inner.from_bytes(record.inner)

@@ -102,10 +102,19 @@ class Log:
 
     def receipt(self, entry: bytes, *, time: int | None = None, key: SigningKey = RELAY) -> bytes:
         """Return a receipt for an entry as the next one."""
-        after = self.chain.advance(entry)
-        moment = self.now if time is None else time
-        fact = ReceiptFact(self.mailbox, self.chain.length, after.hash, moment)
-        return ReceiptSigner(key).sign([fact])[0]
+        return _receipt(self.chain, entry, self.now if time is None else time, key)
+
+    def another_receipt(self, seq: int, *, time: int | None = None, key: SigningKey = RELAY) -> bytes:
+        """Return a second receipt for an entry that is stored already."""
+        chain = Chain.start(self.mailbox)
+        for item in self.items[:seq]:
+            chain = chain.advance(item.entry)
+        return _receipt(chain, self.items[seq].entry, self.now if time is None else time, key)
+
+
+def _receipt(chain: Chain, entry: bytes, time: int, key: SigningKey) -> bytes:
+    after = chain.advance(entry)
+    return ReceiptSigner(key).sign([ReceiptFact(chain.mailbox, chain.length, after.hash, time)])[0]
 
 
 @dataclass

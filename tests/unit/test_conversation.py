@@ -11,7 +11,6 @@ from e2e_support.conversation import PROOFS_MAX
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import PeerError, SupportError, UsageError
-from e2e_support.mailbox import Chain
 from e2e_support.roster_links import NO_HASH, RelayKeys
 from e2e_support.vocab import Kind, Verdict
 from e2e_support.wire import Head, Stored
@@ -85,10 +84,7 @@ def test_a_receipt_under_a_newer_relay_key_asks_for_the_roster() -> None:
 def test_a_quote_under_a_newer_relay_key_asks_for_the_roster() -> None:
     """Whether a quote holds must not depend on how new a reader's roster is."""
     ticket = Ticket.begin()
-    first = ticket.log.items[0]
-    ticket.log.chain = ticket.log.chain.start(ticket.log.mailbox)
-    quote = ticket.log.receipt(first.entry, key=OTHER_RELAY)
-    ticket.log.chain = ticket.log.chain.advance(first.entry)
+    quote = ticket.log.another_receipt(0, key=OTHER_RELAY)
     item = ticket.log.add(ticket.craft(ticket.user, receipt=quote))
     assert refusal(ticket.anna, item).code == "roster_behind"
     assert ticket.anna.read(item, accept_strange=True).reason == "bad_quote"
@@ -195,22 +191,11 @@ def test_the_first_entry_quotes_nothing() -> None:
     assert ticket.post(entry).reason == "bad_quote"
 
 
-def receipt_of_last(ticket: Ticket, time: int) -> bytes:
-    """Return a second receipt of the relay for the newest entry."""
-    whole, last = ticket.log.chain, ticket.log.items[-1]
-    ticket.log.chain = Chain.start(ticket.log.mailbox)
-    for item in ticket.log.items[:-1]:
-        ticket.log.chain = ticket.log.chain.advance(item.entry)
-    made = ticket.log.receipt(last.entry, time=time)
-    ticket.log.chain = whole
-    return made
-
-
 @pytest.mark.parametrize("changes", [{}, {"roster_head": Head(9, NO_HASH)}, {"previous_key": bytes(32)}])
 def test_a_quote_counts_whatever_else_is_wrong(changes: dict[str, Any]) -> None:
     """All readers take the quoted time, and a quote other than the receipt at hand is proof against the relay."""
     ticket = Ticket.begin()
-    lie = receipt_of_last(ticket, 77)
+    lie = ticket.log.another_receipt(0, time=77)
     item = ticket.log.add(ticket.craft(ticket.user, receipt=lie, **changes))
     opened = ticket.anna.read(item, accept_strange=True)
     assert opened.quoted == 77
@@ -241,7 +226,7 @@ def test_records_bring_everything_back() -> None:
     """A reader that starts again from its store follows on as if it had never stopped."""
     ticket = Ticket.begin()
     ticket.say(ticket.anna, Kind.MESSAGE, text("Which month?"))
-    ticket.post(ticket.craft(ticket.user, receipt=receipt_of_last(ticket, 77)))
+    ticket.post(ticket.craft(ticket.user, receipt=ticket.log.another_receipt(1, time=77)))
     ticket.post(b"junk")
     ticket.post(ticket.craft(ticket.user, roster_head=Head(1, NO_HASH)))
     before = ticket.anna
@@ -252,3 +237,10 @@ def test_records_bring_everything_back() -> None:
         assert getattr(after.conversation, name) == getattr(before.conversation, name)
     item = ticket.log.add(ticket.user.seal(Kind.MESSAGE, text("May.")))
     assert after.conversation.receive(item) == before.conversation.receive(item)
+
+
+def test_a_log_that_begins_with_junk_is_kept_too() -> None:
+    """No generation has begun yet, and that can be written down."""
+    ticket = Ticket.empty()
+    ticket.post(b"junk")
+    assert ticket.admin().resume(ticket.anna.records).conversation.gen == -1
