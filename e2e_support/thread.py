@@ -39,12 +39,14 @@ class Thread:
     state: TicketState | None = None
     _settled: TicketState | None = None
     _last: Opened | None = None
+    _time: int = 0
     _seen: set[tuple[bytes, bytes]] = field(default_factory=set[tuple[bytes, bytes]])
 
     def take(self, opened: Opened) -> Opened:
         """Add the next entry and return it with its final verdict.
 
-        The entry before gets the receipt time that this one quotes, and is judged anew by it.
+        The entry before gets the receipt time that this one quotes, and is judged anew by it: its verdict in
+        ``entries`` is the one that stays.
         """
         if self._last is not None:
             self._settle(self._last, opened.quoted or self._last.received)
@@ -84,16 +86,20 @@ class Thread:
     def _settle(self, last: Opened, time: int) -> None:
         if last.received != time:
             self.entries[-1], self.state = self._judge(replace(last, received=time))
-        self._settled = self.state
-        if last.inner:
-            self._seen.add(_identity(last.inner))
+        self._settled, final = self.state, self.entries[-1]
+        if final.verdict is Verdict.OK and final.inner:  # what had no effect may be said again
+            self._seen.add(_identity(final.inner))
+            self._time = final.received
 
     def _judge(self, opened: Opened) -> tuple[Opened, TicketState | None]:
-        if opened.verdict is not Verdict.OK or opened.inner is None:
+        inner = opened.inner
+        if opened.verdict is not Verdict.OK or inner is None:
             return opened, self._settled
-        if _identity(opened.inner) in self._seen:
+        if _identity(inner) in self._seen:
             return replace(opened, verdict=Verdict.NONCONFORMING, reason="same_message"), self._settled
-        policy = self.policies.policy_at(opened.inner.roster_head.length - 1)
+        if opened.received < self._time:  # only a dishonest relay's times go back; rules never see it (§5.7)
+            opened = replace(opened, received=self._time)
+        policy = self.policies.policy_at(inner.roster_head.length - 1)
         state, reason = judge(self._settled, fact_of(opened), policy)
         return (replace(opened, verdict=Verdict.NONCONFORMING, reason=reason) if reason else opened), state
 
