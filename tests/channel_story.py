@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from e2e_support.admission import admit_hash, find_work
 from e2e_support.codec import Message
@@ -13,9 +13,11 @@ from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.epoch import epoch_keys
 from e2e_support.ids import BlobId, MailboxId, MessageId, TeamId
+from e2e_support.policy import DEFAULT
+from e2e_support.policy_parts import Admission
 from e2e_support.ticket_keys import KeyPort, TicketKeys, UserKeyPort, open_team_box
 from e2e_support.vocab import AdmissionMode, AuthorRole, Kind
-from e2e_support.wire import Append, Create, Entry, Stored
+from e2e_support.wire import Append, Create, Entry, Found, Stored
 from e2e_support_client.port import RelayPort
 from e2e_support_client.testing import FakeRelay
 from team_builder import TIME, Device, Team, device, founding, seed_of
@@ -103,11 +105,13 @@ class Story:
         relay: the relay; tests inject faults into it.
         team: the team.
         anna: its owner's device.
+        port: what people speak to, where it is not the fake relay.
     """
 
     relay: FakeRelay
     team: Team
     anna: Device
+    port: RelayPort | None = None
 
     @classmethod
     def begin(cls) -> Story:
@@ -117,6 +121,16 @@ class Story:
         team = Team.found(anna)
         relay.take_team(founding(anna)[0])
         return cls(relay, team, anna)
+
+    @classmethod
+    async def over(cls, port: RelayPort, code: str) -> Story:
+        """Found the team on another relay, a real one, with its one-time code."""
+        info = await port.info()
+        anna = device("anna")
+        policy = replace(DEFAULT, admission=Admission(AdmissionMode.OPEN, bits=4))
+        team = Team.found(anna, policy=policy, relay_key=info.relay_key)
+        await port.found(Found(code, founding(anna, policy=policy, relay_key=info.relay_key)[0]))
+        return cls(FakeRelay(), team, anna, port)
 
     @property
     def team_id(self) -> TeamId:
@@ -129,11 +143,12 @@ class Story:
 
     async def create(self, keys: TicketKeys) -> Create:
         """Open an empty mailbox for a user's ticket."""
-        terms = await self.relay.admission(self.team_id)
+        port = self.port or self.relay
+        terms = await port.admission(self.team_id)
         work = find_work(admit_hash(self.team_id, terms.day, keys.mailbox), terms.bits)
         public = keys.capability.public
         create = Create(public, public, 1, self.team_id, terms.day, AdmissionMode.OPEN, work)
-        await self.relay.create(keys.mailbox, create, keys.capability)
+        await port.create(keys.mailbox, create, keys.capability)
         return create
 
     def user(self, keys: TicketKeys, relay: RelayPort | None = None) -> Person:
@@ -141,13 +156,13 @@ class Story:
         port = UserKeyPort(self.team_id, keys.reply)
         author = AuthorKey(Author(AuthorRole.USER, keys.author.public), keys.author)
         conversation = self._conversation(keys.mailbox, port, keys.author.public)
-        return Person(relay or self.relay, conversation, keys.capability, author)
+        return Person(relay or self.port or self.relay, conversation, keys.capability, author)
 
     def admin(self, mailbox: MailboxId, relay: RelayPort | None = None) -> Person:
         """Return anna's console, which has followed nothing of a ticket yet."""
         author = AuthorKey(Author(AuthorRole.DEVICE, self.anna.device_id), self.anna.sign)
         conversation = self._conversation(mailbox, TeamKeyPort(self.team), None)
-        return Person(relay or self.relay, conversation, self.team.keys.capability, author)
+        return Person(relay or self.port or self.relay, conversation, self.team.keys.capability, author)
 
     async def ticket(self, index: int = 0, subject: str = "No invoice") -> tuple[Person, Person]:
         """Return a user who opened a ticket, and anna who has not looked at it yet."""
@@ -162,6 +177,10 @@ class Story:
         reply = keys.reply.public
         body = OpenBody(subject, "The list is empty.", "question", "", (), (), b"", "", b"", reply)
         return Kind.OPEN, body
+
+    def message(self, text: str) -> tuple[Kind, MessageBody]:
+        """Return what a message consists of."""
+        return Kind.MESSAGE, MessageBody(text, 0)
 
     def _conversation(self, mailbox: MailboxId, port: KeyPort, author: bytes | None) -> Conversation:
         return Conversation(mailbox, self.team.roster, port, author_key=author)

@@ -71,6 +71,15 @@ class Answer:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """Connections, and the process and event loop that they belong to."""
+
+    session: aiohttp.ClientSession
+    process: int
+    loop: asyncio.AbstractEventLoop
+
+
 class Exchange:
     """The HTTP connections to one relay, made when first needed and for each event loop anew.
 
@@ -100,9 +109,8 @@ class Exchange:
         self._proxy = proxy
         self._timeout = timeout
         self._tls = tls
-        self._session: aiohttp.ClientSession | None = None
-        self._home: tuple[int, asyncio.AbstractEventLoop] | None = None
-        self._left: list[aiohttp.ClientSession] = []
+        self._open: _Open | None = None
+        self._left: list[_Open] = []
 
     async def ask(self, question: Question, headers: Mapping[str, str], *, refusal_max: int) -> Answer:
         """Return the whole answer to a question.
@@ -135,7 +143,8 @@ class Exchange:
             SupportError: as ``ask``, also for what happens while the caller reads.
         """
         try:
-            async with self._here().request(
+            session = await self._here()
+            async with session.request(
                 question.method,
                 URL(f"{self._url}{question.path}{'?' * bool(question.query)}{question.query}", encoded=True),
                 data=_payload(question.body),
@@ -150,31 +159,37 @@ class Exchange:
             _raise_network(error)
 
     async def close(self) -> None:
-        """Close the connections of the running loop."""
-        session, self._session = self._session, None
-        if session is None:
-            return
-        if self._home == _home():
-            await session.close()
-        else:
-            self._left.append(session)
+        """Close the connections."""
+        old, self._open = self._open, None
+        if old is not None:
+            await self._leave(old)
 
-    def _here(self) -> aiohttp.ClientSession:
-        """Return the session of this process and loop; one of another is left alone, it is not ours to close."""
-        home = _home()
-        if self._session is not None and self._home == home and not self._session.closed:
-            return self._session
-        if self._session is not None and not self._session.closed:
-            self._left.append(self._session)
-        self._home = home
-        self._session = aiohttp.ClientSession(
+    async def _here(self) -> aiohttp.ClientSession:
+        """Return the session of this process and event loop."""
+        old = self._open
+        if old is not None and old.process == os.getpid() and old.loop is asyncio.get_running_loop():
+            return old.session
+        self._open = new = self._connect()
+        if old is not None:
+            await self._leave(old)
+        return new.session
+
+    async def _leave(self, old: _Open) -> None:
+        """Close a session, unless its loop still runs elsewhere: it is then not ours to touch."""
+        if old.process == os.getpid() and (old.loop is asyncio.get_running_loop() or old.loop.is_closed()):
+            await old.session.close()
+        else:
+            self._left.append(old)
+
+    def _connect(self) -> _Open:
+        session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=self._tls or True),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
-            skip_auto_headers=("User-Agent",),
+            skip_auto_headers=("User-Agent", "Content-Type"),
         )
-        return self._session
+        return _Open(session, os.getpid(), asyncio.get_running_loop())
 
     def _headers(self, question: Question) -> dict[str, str]:
         headers = {"Host": self.authority, "Accept": question.answer, "Accept-Encoding": "identity"}
@@ -202,10 +217,6 @@ async def read_capped(response: aiohttp.ClientResponse, limit: int) -> bytes:
             raise _too_large(limit)
         parts.append(part)
     return b"".join(parts)
-
-
-def _home() -> tuple[int, asyncio.AbstractEventLoop]:
-    return os.getpid(), asyncio.get_running_loop()
 
 
 def _payload(body: bytes) -> bytes | io.BytesIO | None:

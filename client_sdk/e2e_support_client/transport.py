@@ -11,6 +11,7 @@ from typing import Final
 
 from e2e_support.crypto.secret import Random
 from e2e_support.crypto.sign import SigningKey
+from e2e_support.crypto.suite import VERSION
 from e2e_support.errors import PeerError, SupportError, TransportError, UsageError
 from e2e_support.ids import BlobId, MailboxId, TeamId
 from e2e_support.limits import CLOCK_WARNING, KIB, RECEIPT_MAX, SESSION_LIFE
@@ -84,9 +85,19 @@ class HttpRelay:
     # --- anyone ------------------------------------------------------------------------------------------
 
     async def info(self) -> RelayInfo:
-        """Return what the relay says of itself."""
+        """Return what the relay says of itself.
+
+        Raises:
+            PeerError: ``update_needed`` when it does not speak this protocol's version: there is no other way to
+                talk, and nothing older is ever tried (attack 24).
+        """
         answer = await self._ask(Question("GET", "/v1/relay", limit=RelayInfo.LIMIT))
-        return RelayInfo.from_bytes(answer.body)
+        info = RelayInfo.from_bytes(answer.body)
+        if not info.version_low <= VERSION <= info.version_high:
+            raise PeerError(
+                "update_needed", "the relay speaks another version", hint="Update this program or the relay."
+            )
+        return info
 
     async def found(self, found: Found) -> None:
         """Found a team with a one-time code; tried once, since the code is used up even if the answer is lost."""
