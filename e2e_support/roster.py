@@ -93,7 +93,7 @@ class TrustedRoster(RosterState):
         if (body.seq, body.team_id, body.prev_hash) != (0, NO_TEAM, NO_HASH):
             raise refuse("bad_genesis", "a genesis continues nothing")
         members = Membership.found(genesis.devices, genesis.threshold)
-        check_signatures(Membership.found((), 0), link, founders(members))
+        check_signatures(members, link, founders(members))
         check_epoch(genesis.epoch, (), members)
         keys = relay_keys(genesis.relay_keys)
         return cls(

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 
 from e2e_support.codec import Bin, Choice, Items, Message, Text, Uint, decode
 from e2e_support.crypto.hash import digest
-from e2e_support.crypto.sign import SigningKey
+from e2e_support.crypto.sign import SigningKey, verify
 from e2e_support.crypto.suite import SUITE, VERSION
 from e2e_support.errors import PeerError
 from e2e_support.ids import HASH_SIZE, DeviceId, Hash, TeamId
@@ -22,6 +22,7 @@ from e2e_support.vocab import AdmissionMode, LinkType
 from e2e_support.wire import (
     B16,
     KEM_PK,
+    SIG,
     SIGN_PK,
     DeviceRecord,
     DeviceSignature,
@@ -36,6 +37,15 @@ NO_TEAM = TeamId(bytes(HASH_SIZE))
 
 NO_HASH = Hash(bytes(HASH_SIZE))
 """``prev_hash`` of the genesis, and ``ring_hash`` of an epoch without a ring."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAdd(Message):
+    """Payload of ``DEVICE_ADD``: a new device, and its signature that shows that it holds its key."""
+
+    LIMIT: ClassVar[int] = 5 * KIB
+    record: Annotated[DeviceRecord, DeviceRecord]
+    proof: Annotated[bytes, SIG]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +114,7 @@ class Threshold(Message):
 
 Payload = (
     Genesis
-    | DeviceRecord
+    | DeviceAdd
     | DeviceRevoke
     | DeviceUpdate
     | EpochRecord
@@ -117,7 +127,7 @@ Payload = (
 
 PAYLOADS: dict[LinkType, type[Payload]] = {
     LinkType.GENESIS: Genesis,
-    LinkType.DEVICE_ADD: DeviceRecord,
+    LinkType.DEVICE_ADD: DeviceAdd,
     LinkType.DEVICE_REVOKE: DeviceRevoke,
     LinkType.DEVICE_UPDATE: DeviceUpdate,
     LinkType.EPOCH: EpochRecord,
@@ -225,7 +235,7 @@ def cosign_link(link: bytes, signers: Iterable[tuple[DeviceId, SigningKey]]) -> 
     """Return a link with further signatures: thresholds are met one console after the other.
 
     Args:
-        link: a link that may lack signatures.
+        link: a link that may lack signatures; the caller has judged what it says.
         signers: devices with their keys.
 
     Raises:
@@ -235,6 +245,30 @@ def cosign_link(link: bytes, signers: Iterable[tuple[DeviceId, SigningKey]]) -> 
     begun = Link.from_bytes(link)
     more = tuple(link_signature(begun.body, device_id, key) for device_id, key in signers)
     return Link(begun.body, begun.signatures + more).to_bytes()
+
+
+def prove_device(key: SigningKey, team_id: TeamId, record: DeviceRecord) -> bytes:
+    """Return what a new device signs once, before anybody knows which link will add it (section 4.3).
+
+    It shows that the device holds its key and wants exactly this record in exactly this team.
+
+    Args:
+        key: the device's signing key.
+        team_id: the team.
+        record: the device's own record.
+    """
+    return key.sign(Tag.DEVICE_PROOF, team_id, record.to_bytes())
+
+
+def is_proven(team_id: TeamId, joining: DeviceAdd) -> bool:
+    """Tell whether a new device has signed its own record for this team.
+
+    Args:
+        team_id: the team.
+        joining: the record with the signature.
+    """
+    record = joining.record
+    return verify(record.sign_key, joining.proof, Tag.DEVICE_PROOF, team_id, record.to_bytes())
 
 
 def genesis_body(genesis: Genesis, time: int) -> LinkBody:

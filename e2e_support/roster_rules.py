@@ -6,13 +6,12 @@ entitled to; a link with a stranger's signature is refused even where enough oth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from e2e_support.crypto.sign import verify
-from e2e_support.ids import DeviceId
+from e2e_support.ids import DeviceId, TeamId
 from e2e_support.membership import Membership, refuse
-from e2e_support.roster_links import DeviceRevoke, DeviceUpdate, OpenLink, Rename
+from e2e_support.roster_links import DeviceAdd, DeviceRevoke, DeviceUpdate, OpenLink, Rename, is_proven
 from e2e_support.tags import Tag
 from e2e_support.vocab import LinkType, Role
 from e2e_support.wire import DeviceRecord
@@ -27,12 +26,12 @@ class Quorum:
     Attributes:
         entitled: the devices that may sign.
         members: how many different members of them must.
-        newcomers: signing keys of the devices that the link adds, which must sign too, but have no voice.
+        required: devices whose signature must not be missing.
     """
 
     entitled: frozenset[DeviceId]
     members: int = 1
-    newcomers: Mapping[DeviceId, bytes] = field(default_factory=dict[DeviceId, bytes])
+    required: frozenset[DeviceId] = NOBODY
 
 
 def founders(members: Membership) -> Quorum:
@@ -41,7 +40,8 @@ def founders(members: Membership) -> Quorum:
     Args:
         members: who is in the team after the genesis.
     """
-    return Quorum(NOBODY, 0, {key: record.sign_key for key, record in members.active.items()})
+    everyone = frozenset(members.active)
+    return Quorum(everyone, required=everyone)
 
 
 def quorum(members: Membership, link: OpenLink, owed_to: frozenset[DeviceId]) -> Quorum:
@@ -53,7 +53,7 @@ def quorum(members: Membership, link: OpenLink, owed_to: frozenset[DeviceId]) ->
         owed_to: devices that may sign the next epoch besides owners and agents.
     """
     match link.payload:
-        case DeviceRecord() as record:
+        case DeviceAdd(record):
             return _adding(members, record, link)
         case DeviceRevoke(device_id):
             return _revoking(members, device_id, _signers(link))
@@ -85,15 +85,14 @@ def _adding(members: Membership, record: DeviceRecord, link: OpenLink) -> Quorum
     A further device of an owner carries that owner's voice: if any owner could add it, one owner alone could
     collect the voices of all. So it takes that owner's own signature, or the threshold.
     """
-    newcomer = {record.device_id: record.sign_key}
     recovery = recovering(members, link)
     owners = members.by_role(Role.OWNER)
     own = members.of_member(record.member_id) & members.by_role(Role.OWNER, Role.AGENT)
     if recovery and record.role is Role.OWNER:
-        return Quorum(recovery, newcomers=newcomer)
+        return Quorum(recovery)
     if record.role in {Role.OWNER, Role.RECOVERY}:
-        return Quorum(owners, 1 if own & _signers(link) else members.threshold, newcomer)
-    return Quorum(owners | own, newcomers=newcomer)
+        return Quorum(owners, 1 if own & _signers(link) else members.threshold)
+    return Quorum(owners | own)
 
 
 def _revoking(members: Membership, target: DeviceId, signers: frozenset[DeviceId]) -> Quorum:
@@ -121,18 +120,29 @@ def check_signatures(members: Membership, link: OpenLink, needed: Quorum) -> Non
     signers = _signers(link)
     if len(signers) < len(link.signatures):
         raise refuse("duplicate_signer", "a device signed twice")
-    if not signers >= needed.newcomers.keys():
-        raise refuse("no_possession", "a new device did not sign: nobody shows that it holds its key")
-    voices = signers - needed.newcomers.keys()
-    if not voices <= needed.entitled:
+    if not signers >= needed.required:
+        raise refuse("no_possession", "a device did not sign: nobody shows that it holds its key")
+    if not signers <= needed.entitled:
         raise refuse("not_entitled", "a device signed that may not sign such a link")
-    records = {device: record for device, record in members.active.items() if device in voices}
+    records = {device: record for device, record in members.active.items() if device in signers}
     if len({record.member_id for record in records.values()}) < needed.members:
         raise refuse("too_few_signers", f"{needed.members} members must sign")
-    keys = {device: record.sign_key for device, record in records.items()} | dict(needed.newcomers)
     for signature in link.signatures:
-        if not verify(keys[signature.device_id], signature.signature, Tag.LINK_SIGN, link.signed):
+        key = records[signature.device_id].sign_key
+        if not verify(key, signature.signature, Tag.LINK_SIGN, link.signed):
             raise refuse("bad_signature", "a signature does not fit the link")
+
+
+def check_possession(team_id: TeamId, joining: DeviceAdd) -> None:
+    """Do nothing if a new device has signed its own record for this team (section 4.3).
+
+    Without this somebody could join with another's key and have that one's signatures taken for theirs.
+
+    Raises:
+        TrustError: ``no_possession``.
+    """
+    if not is_proven(team_id, joining):
+        raise refuse("no_possession", "the new device has not signed its record for this team")
 
 
 def _signers(link: OpenLink) -> frozenset[DeviceId]:

@@ -15,6 +15,7 @@ from e2e_support.mailbox import relay_key_id
 from e2e_support.membership import Membership, refuse
 from e2e_support.policy import Policy
 from e2e_support.roster_links import (
+    DeviceAdd,
     DeviceRevoke,
     DeviceUpdate,
     IssuerKey,
@@ -25,10 +26,10 @@ from e2e_support.roster_links import (
     Threshold,
     link_hash,
 )
-from e2e_support.roster_rules import NOBODY, check_signatures, quorum, recovering
+from e2e_support.roster_rules import NOBODY, check_possession, check_signatures, quorum, recovering
 from e2e_support.roster_state import RosterState
 from e2e_support.vocab import AdmissionMode, LinkType
-from e2e_support.wire import DeviceRecord, EpochRecord
+from e2e_support.wire import EpochRecord
 
 R = TypeVar("R", bound=RosterState)
 
@@ -80,8 +81,9 @@ def _check_owed(roster: RosterState, link: OpenLink) -> None:
 def _step(roster: R, link: OpenLink) -> R:
     """Return what a link changes, if what it says can hold."""
     match link.payload:
-        case DeviceRecord() as record:
+        case DeviceAdd(record) as joining:
             members = roster.membership.adding(record, link.body.seq)
+            check_possession(roster.team_id, joining)
             return replace(roster, membership=members, owed=recovering(roster.membership, link))
         case DeviceRevoke(device_id):
             members = roster.membership.revoking(device_id, link.body.seq)

@@ -20,7 +20,16 @@ from e2e_support.epoch import EpochKeys, box_context, check_epoch_seed, epoch_ke
 from e2e_support.ids import DeviceId, MemberId, TeamId
 from e2e_support.policy import DEFAULT, Policy
 from e2e_support.roster import TrustedRoster, begin_batch, next_bodies
-from e2e_support.roster_links import NO_TEAM, DeviceRevoke, DeviceUpdate, Payload, genesis_body, sign_link
+from e2e_support.roster_links import (
+    NO_TEAM,
+    DeviceAdd,
+    DeviceRevoke,
+    DeviceUpdate,
+    Payload,
+    genesis_body,
+    prove_device,
+    sign_link,
+)
 from e2e_support.tags import Tag
 from e2e_support.vocab import Role
 from e2e_support.wire import Batch, DeviceRecord, EpochBox, EpochPackage, EpochRecord, Genesis
@@ -32,7 +41,7 @@ BOX_SIZE = 1136 + 96
 
 
 class NewEpoch:
-    """Stands among payloads for a new epoch of whoever is active at that point."""
+    """Stands among payloads for a new epoch of whoever is active at that point; a device stands for its addition."""
 
 
 EPOCH: Final = NewEpoch()
@@ -68,6 +77,10 @@ class Device:
     def member_id(self) -> MemberId:
         """The member in the record."""
         return self.record.member_id
+
+    def joining(self, team_id: TeamId) -> DeviceAdd:
+        """Return what adds the device to a team: its record with its proof."""
+        return DeviceAdd(self.record, prove_device(self.sign, team_id, self.record))
 
     def claiming(self, **fields: object) -> Device:
         """Return the device with another record, true or not; the private keys stay."""
@@ -142,7 +155,7 @@ class Team:
         """The key pairs of the newest epoch."""
         return epoch_keys(self.seeds[self.roster.epoch.epoch])
 
-    def prepare(self, *steps: tuple[Payload | NewEpoch, Sequence[Device]]) -> Batch:
+    def prepare(self, *steps: tuple[Payload | NewEpoch | Device, Sequence[Device]]) -> Batch:
         """Return a batch that would follow, whether or not it is valid; ``do`` also applies it.
 
         Args:
@@ -160,14 +173,15 @@ class Team:
                 payloads.append(record)
                 packages.append(package)
             else:
-                payloads.append(payload)
-                _follow(active, payload)
+                said = payload.joining(self.team_id) if isinstance(payload, Device) else payload
+                payloads.append(said)
+                _follow(active, said)
         bodies = next_bodies(self.roster, payloads, TIME + len(self.roster.links))
         signed = zip(bodies, steps, strict=True)
         links = tuple(sign_link(body, pairs(signers)) for body, (_, signers) in signed)
         return Batch(links, tuple(packages))
 
-    def link(self, payload: Payload | NewEpoch, *signers: Device) -> bytes:
+    def link(self, payload: Payload | NewEpoch | Device, *signers: Device) -> bytes:
         """Return one link that would follow, whether or not it is valid."""
         return self.prepare((payload, signers)).links[0]
 
@@ -179,13 +193,13 @@ class Team:
             self.seeds[package.epoch] = self._seed(package.epoch)
         return self.roster
 
-    def do(self, *steps: tuple[Payload | NewEpoch, Sequence[Device]]) -> TrustedRoster:
+    def do(self, *steps: tuple[Payload | NewEpoch | Device, Sequence[Device]]) -> TrustedRoster:
         """Prepare a batch, apply it and return the new roster."""
         return self.accept(self.prepare(*steps))
 
     def add(self, newcomer: Device, *signers: Device) -> TrustedRoster:
-        """Add a device with its epoch; the newcomer signs too, and the first signer makes the epoch."""
-        return self.do((newcomer.record, [*signers, newcomer]), (EPOCH, signers[:1]))
+        """Add a device with its epoch, which the first signer makes."""
+        return self.do((newcomer, signers), (EPOCH, signers[:1]))
 
     def remove(self, target: Device, *signers: Device) -> TrustedRoster:
         """Remove a device with its epoch, which the first signer makes."""
@@ -246,7 +260,7 @@ def _noise(context: bytes) -> bytes:
 
 def _follow(active: dict[DeviceId, DeviceRecord], payload: Payload) -> None:
     match payload:
-        case DeviceRecord() as record:
+        case DeviceAdd(record):
             active[record.device_id] = record
         case DeviceRevoke(device_id):
             active.pop(device_id, None)

@@ -14,19 +14,19 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from e2e_support import epoch, freshness, membership, roster, roster_rules, roster_steps
+from e2e_support import epoch, freshness, membership, roster, roster_links, roster_steps
 from e2e_support.codec import encode
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.epoch import check_epoch_seed, check_ring, epoch_keys
 from e2e_support.errors import PeerError, TrustError
 from e2e_support.freshness import DAY, check_freshness, cosign_freshness, freshness_of, sign_freshness
-from e2e_support.ids import DeviceId
 from e2e_support.membership import Membership
 from e2e_support.policy import DEFAULT
 from e2e_support.roster import Standing, TrustedRoster, next_body
 from e2e_support.roster_links import (
     NO_TEAM,
+    DeviceAdd,
     DeviceRevoke,
     OpenLink,
     Payload,
@@ -34,13 +34,13 @@ from e2e_support.roster_links import (
     Rename,
     Threshold,
     link_hash,
-    link_signature,
     open_link,
+    prove_device,
 )
 from e2e_support.roster_rules import Quorum
 from e2e_support.tags import Tag
 from e2e_support.vocab import Role
-from e2e_support.wire import DeviceRecord, EpochBox, Freshness, Head, Link
+from e2e_support.wire import DeviceRecord, DeviceSignature, EpochBox, Freshness, Head, Link
 from team_builder import EPOCH, TIME, Device, NewEpoch, Team, device, make_epoch, pairs, seed_of
 
 ANNA, CARL, EMMA = device("anna"), device("carl"), device("emma")
@@ -60,10 +60,7 @@ def nothing(*_: object, **__: object) -> None:
 def anyone(members: Membership, link: OpenLink, *_: object) -> Quorum:
     """Stand in for the signer table: whoever signs is entitled, and one voice is enough."""
     signers = frozenset(signature.device_id for signature in link.signatures)
-    newcomers: dict[DeviceId, bytes] = {}
-    if isinstance(link.payload, DeviceRecord) and link.payload.device_id in signers:
-        newcomers = {link.payload.device_id: link.payload.sign_key}
-    return Quorum(signers & members.active.keys(), min(1, len(signers)), newcomers)
+    return Quorum(signers & members.active.keys())
 
 
 def adding_anything(self: Membership, record: DeviceRecord, seq: int) -> Membership:
@@ -97,12 +94,13 @@ def lax_verify(public: bytes, signature: bytes, tag: Tag, *parts: bytes) -> bool
 CHAIN: Defence = (roster_steps, "_check_next", nothing)
 SIGNATURES: Defence = (roster_steps, "check_signatures", nothing)
 SIGNER_TABLE: Defence = (roster_steps, "quorum", anyone)
+POSSESSION: Defence = (roster_steps, "check_possession", nothing)
 BATCH: Defence = (roster_steps, "_check_owed", nothing)
 DEVICE_RULES: Defence = (Membership, "adding", adding_anything)
 ENOUGH_OWNERS: Defence = (Membership, "requiring", no_requirement)
 EPOCH_RULES: Defence = (roster_steps, "check_epoch", nothing)
 KEY_CHECK: Defence = (membership, "check_public", nothing)
-STRICT_VERIFY: Defence = (roster_rules, "verify", lax_verify)
+LAX_PROOF: Defence = (roster_links, "verify", lax_verify)
 STRICT_READER: Defence = (roster, "open_link", read_regardless)
 NAMED_HEAD: Defence = (TrustedRoster, "require_head", nothing)
 BOX_HASHES: Defence = (roster, "check_package", nothing)
@@ -139,7 +137,7 @@ def team() -> Team:
 ONE_OWNER = next_body(team().roster, Threshold(1), TIME)
 
 
-def step(*steps: tuple[Payload | NewEpoch, Sequence[Device]]) -> Callable[[], object]:
+def step(*steps: tuple[Payload | NewEpoch | Device, Sequence[Device]]) -> Callable[[], object]:
     """Return an attempt to get a batch into the team's roster."""
     return lambda: team().do(*steps)
 
@@ -211,6 +209,11 @@ class ForgedKey:
 SMALL_ORDER = replace(EVE_AGENT.claiming(sign_key=ForgedKey.public), sign=ForgedKey())  # type: ignore[arg-type]
 
 
+def joins_with(proof: bytes) -> Callable[[], object]:
+    """Return an attempt to add Eve's record with a proof; an owner who was fooled signs."""
+    return step((DeviceAdd(EVE_AGENT.record, proof), [ANNA]), (EPOCH, [ANNA]))
+
+
 def boxes_for(*devices: Device) -> Callable[[Team], Sequence[bytes]]:
     """Return an epoch link by the agent with boxes for these devices."""
 
@@ -248,7 +251,8 @@ def body_of(version: int, suite: int, kind: int) -> Callable[[Team], Sequence[by
     def links(attacked: Team) -> Sequence[bytes]:
         tip = attacked.roster
         data = encode((version, suite, tip.team_id, len(tip.links), tip.hashes[-1], TIME, kind, b"\x91\x01"))
-        signatures = tuple(link_signature(data, one.device_id, one.sign) for one in (ANNA, CARL))
+        signed = [(one.device_id, one.sign.sign(Tag.LINK_SIGN, data)) for one in (ANNA, CARL)]
+        signatures = tuple(DeviceSignature(device_id, signature) for device_id, signature in signed)
         return [Link(data, signatures).to_bytes()]
 
     return links
@@ -335,7 +339,7 @@ def statement_for_a_century() -> object:
 
 TWIN = replace(device("twin"), sign=ANNA.sign).claiming(sign_key=ANNA.record.sign_key)
 IN_CARLS_NAME = device("carl's third, says anna", member=CARL)
-NO_PROOF = replace(EVE_AGENT, sign=SigningKey(Secret(seed_of("not the key in the record"))))
+AS_AUDITOR = replace(EVE_AGENT.record, role=Role.AUDITOR)
 
 ATTACKS = [
     Attack(
@@ -351,51 +355,65 @@ ATTACKS = [
     Attack(
         9,
         "injects an administrator that signs for itself",
-        step((EVE_AGENT.record, [EVE_AGENT]), (EPOCH, [EVE_AGENT])),
+        step((EVE_AGENT, []), (EPOCH, [EVE_AGENT])),
         "too_few_signers",
         [SIGNATURES],
     ),
     Attack(
         9,
         "injects an administrator whom an agent signs",
-        step((EVE_AGENT.record, [BEN, EVE_AGENT]), (EPOCH, [BEN])),
+        step((EVE_AGENT, [BEN]), (EPOCH, [BEN])),
         "not_entitled",
         [SIGNER_TABLE],
     ),
     Attack(
         9,
         "injects an owner whom one owner signs",
-        step((EVE.record, [ANNA, EVE]), (EPOCH, [ANNA])),
+        step((EVE, [ANNA]), (EPOCH, [ANNA])),
         "too_few_signers",
         [SIGNER_TABLE],
     ),
     Attack(
         9,
         "injects an administrator with a made-up signature",
-        step((EVE_AGENT.record, [replace(ANNA, sign=EVE.sign), EVE_AGENT]), (EPOCH, [ANNA])),
+        step((EVE_AGENT, [replace(ANNA, sign=EVE.sign)]), (EPOCH, [ANNA])),
         "bad_signature",
         [SIGNATURES],
     ),
     Attack(
         10,
-        "adds somebody else's key without its proof of possession",
-        step((EVE_AGENT.record, [ANNA]), (EPOCH, [ANNA])),
+        "adds somebody else's key without a proof",
+        joins_with(bytes(64)),
         "no_possession",
-        [SIGNER_TABLE],
+        [POSSESSION],
     ),
     Attack(
         10,
         "adds somebody else's key with a proof by another key",
-        step((EVE_AGENT.record, [ANNA, NO_PROOF]), (EPOCH, [ANNA])),
-        "bad_signature",
-        [SIGNATURES],
+        joins_with(prove_device(EVE.sign, team().team_id, EVE_AGENT.record)),
+        "no_possession",
+        [POSSESSION],
+    ),
+    Attack(
+        10,
+        "replays a proof that a device made for another team",
+        joins_with(prove_device(EVE_AGENT.sign, NO_TEAM, EVE_AGENT.record)),
+        "no_possession",
+        [POSSESSION],
+    ),
+    Attack(
+        10,
+        "gives a device another role than it has proven",
+        joins_with(prove_device(EVE_AGENT.sign, team().team_id, AS_AUDITOR)),
+        "no_possession",
+        [POSSESSION],
     ),
     Attack(
         11,
         "adds a key of small order with a signature of nobody",
-        step((SMALL_ORDER.record, [ANNA, SMALL_ORDER]), (EPOCH, [ANNA])),
+        step((SMALL_ORDER, [ANNA]), (EPOCH, [ANNA])),
         "bad_key",
-        [KEY_CHECK, STRICT_VERIFY],
+        [KEY_CHECK, LAX_PROOF],
     ),
     Attack(
         12,
@@ -481,14 +499,14 @@ ATTACKS = [
     Attack(
         54,
         "enters with one key under two device ids",
-        step((TWIN.record, [ANNA, CARL, TWIN]), (EPOCH, [ANNA])),
+        step((TWIN, [ANNA, CARL]), (EPOCH, [ANNA])),
         "key_known",
         [DEVICE_RULES],
     ),
     Attack(
         54,
         "adds a device in another owner's name to get that voice",
-        step((IN_CARLS_NAME.record, [ANNA, IN_CARLS_NAME]), (EPOCH, [ANNA])),
+        step((IN_CARLS_NAME, [ANNA]), (EPOCH, [ANNA])),
         "too_few_signers",
         [SIGNER_TABLE],
     ),

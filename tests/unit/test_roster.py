@@ -208,7 +208,7 @@ def test_a_second_genesis_is_refused() -> None:
 def test_changed_devices_owe_an_epoch() -> None:
     """After an addition or a removal nothing else may stand, and nothing may end, before the epoch."""
     team = Team.found(ANNA, CARL, BEN)
-    add, remove = (DORA.record, [ANNA, DORA]), (DeviceRevoke(BEN.device_id), [ANNA])
+    add, remove = (DORA, [ANNA]), (DeviceRevoke(BEN.device_id), [ANNA])
     rename = (Rename(ANNA.device_id, "x", ()), [ANNA])
     leave = (DeviceRevoke(CARL.device_id), [CARL])
     for steps in ([add], [remove], [remove, rename, (EPOCH, [ANNA])], [remove, leave, (EPOCH, [ANNA])]):
@@ -244,7 +244,7 @@ def test_relay_keys_move_on_and_old_receipts_stay_good() -> None:
 def test_a_batch_brings_the_boxes_of_its_epochs() -> None:
     """A relay stores links only with the boxes that they name, and no others."""
     team = Team.found(ANNA)
-    batch = team.prepare((BEN.record, [ANNA, BEN]), (EPOCH, [ANNA]))
+    batch = team.prepare((BEN, [ANNA]), (EPOCH, [ANNA]))
     stale = team.packages[0]
     for packages in ((), (stale,), batch.packages * 2, (replace(batch.packages[0], ring=b"x"),)):
         with pytest.raises(TrustError) as caught:
@@ -372,7 +372,7 @@ def test_a_fork_inside_a_batch_is_one_too() -> None:
     """Two epochs for the same addition are a fork, although neither stands alone."""
     team = Team.found(ANNA, BEN)
     team.do((Rename(BEN.device_id, "Ben", ()), [BEN]))
-    addition = team.prepare((CARL.record, [ANNA, CARL]), (EPOCH, [ANNA]))
+    addition = team.prepare((CARL, [ANNA]), (EPOCH, [ANNA]))
     roster = team.accept(addition)
     record, _ = make_epoch(team.team_id, 1, Secret(seed_of("another seed")), roster.devices)
     rival = replace(open_link(addition.links[1]).body, payload=record.to_bytes())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from e2e_support.codec import encode
@@ -12,12 +14,16 @@ from e2e_support.ids import TeamId
 from e2e_support.policy import DEFAULT, Policy
 from e2e_support.roster import next_body
 from e2e_support.roster_links import (
+    NO_TEAM,
     PAYLOADS,
+    DeviceAdd,
     Rename,
     Threshold,
     cosign_link,
+    is_proven,
     link_hash,
     open_link,
+    prove_device,
     sign_link,
     team_id_of,
 )
@@ -26,7 +32,7 @@ from e2e_support.vocab import LinkType
 from e2e_support.wire import Link, LinkBody
 from team_builder import TIME, Team, device
 
-ANNA, CARL = device("anna"), device("carl")
+ANNA, CARL, BEN = device("anna"), device("carl"), device("ben")
 TEAM = Team.found(ANNA, CARL)
 
 
@@ -56,6 +62,16 @@ def test_hashes_are_over_the_body_alone() -> None:
     assert two == sign_link(body, [(ANNA.device_id, ANNA.sign), (CARL.device_id, CARL.sign)])
     assert link_hash(body.to_bytes()) == digest(Tag.LINK, body.to_bytes())
     assert team_id_of(body.to_bytes()) == TeamId(digest(Tag.TEAM, body.to_bytes()))
+
+
+def test_a_new_device_signs_its_record_beforehand() -> None:
+    """The proof of a new device is over team and record, whatever link will add it (section 4.3)."""
+    proof = prove_device(BEN.sign, TEAM.team_id, BEN.record)
+    assert verify(BEN.sign.public, proof, Tag.DEVICE_PROOF, TEAM.team_id, BEN.record.to_bytes())
+    assert is_proven(TEAM.team_id, DeviceAdd(BEN.record, proof))
+    assert not is_proven(NO_TEAM, DeviceAdd(BEN.record, proof))
+    assert not is_proven(TEAM.team_id, DeviceAdd(replace(BEN.record, label="Eve"), proof))
+    assert not is_proven(TEAM.team_id, DeviceAdd(BEN.record, bytes(64)))
 
 
 def test_policy_in_a_link_is_checked() -> None:

@@ -12,6 +12,7 @@ from e2e_support.errors import TrustError
 from e2e_support.policy import DEFAULT
 from e2e_support.roster import begin_batch
 from e2e_support.roster_links import (
+    DeviceAdd,
     DeviceRevoke,
     DeviceUpdate,
     IssuerKeys,
@@ -37,7 +38,9 @@ DORA2 = device("dora's second", Role.AUDITOR, member=DORA)
 STRANGER = device("stranger")
 RELAY = RelayKeys((SigningKey(Secret(seed_of("another relay"))).public,))
 
-Row = tuple[str, Payload | NewEpoch, Sequence[Device], str]
+UNPROVEN = DeviceAdd(OWNER.record, bytes(64))
+
+Row = tuple[str, Payload | NewEpoch | Device, Sequence[Device], str]
 
 
 def rows_for_two_owners(name: str, payload: Payload) -> list[Row]:
@@ -90,7 +93,7 @@ SIMPLE: list[Row] = [
 
 @pytest.mark.parametrize(("name", "payload", "signers", "code"), SIMPLE, ids=[row[0] for row in SIMPLE])
 def test_links_that_stand_alone(
-    name: str, payload: Payload | NewEpoch, signers: Sequence[Device], code: str
+    name: str, payload: Payload | NewEpoch | Device, signers: Sequence[Device], code: str
 ) -> None:
     """A link passes exactly with the signatures of its row in the table."""
     judge(TEAM, [(payload, signers)], code)
@@ -102,28 +105,28 @@ def remove(target: Device) -> DeviceRevoke:
 
 
 CHANGES: list[Row] = [
-    ("new owner: two owners", OWNER.record, [ANNA, CARL, OWNER], ""),
-    ("new owner: one owner", OWNER.record, [ANNA, OWNER], "too_few_signers"),
-    ("new owner: one owner with two devices", OWNER.record, [CARL, CARL2, OWNER], "too_few_signers"),
-    ("new owner: without the device", OWNER.record, [ANNA, CARL], "no_possession"),
-    ("new owner: the device alone", OWNER.record, [OWNER], "too_few_signers"),
-    ("new owner: an agent helps", OWNER.record, [ANNA, BEN, OWNER], "not_entitled"),
-    ("new agent: one owner", AGENT.record, [EMMA, AGENT], ""),
-    ("new agent: an agent", AGENT.record, [BEN, AGENT], "not_entitled"),
-    ("new agent: an auditor", AGENT.record, [DORA, AGENT], "not_entitled"),
-    ("new agent: without the device", AGENT.record, [EMMA], "no_possession"),
-    ("new agent: the recovery sheet", AGENT.record, [SHEET, AGENT], "not_entitled"),
-    ("new auditor: one owner", AUDITOR.record, [EMMA, AUDITOR], ""),
-    ("new sheet: two owners", RECOVERY.record, [ANNA, EMMA, RECOVERY], ""),
-    ("new sheet: one owner", RECOVERY.record, [ANNA, RECOVERY], "too_few_signers"),
-    ("new sheet: the old sheet", RECOVERY.record, [SHEET, RECOVERY], "not_entitled"),
-    ("further device of an owner: her own", ANNA2.record, [ANNA, ANNA2], ""),
-    ("further device of an owner: two others", ANNA2.record, [CARL, EMMA, ANNA2], ""),
-    ("further device of an owner: one other", ANNA2.record, [CARL, ANNA2], "too_few_signers"),
-    ("further device of an agent: his own", BEN2.record, [BEN, BEN2], ""),
-    ("further device of an agent: an owner", BEN2.record, [ANNA, BEN2], ""),
-    ("further device of an auditor: her own", DORA2.record, [DORA, DORA2], "not_entitled"),
-    ("further device of an auditor: an owner", DORA2.record, [ANNA, DORA2], ""),
+    ("new owner: two owners", OWNER, [ANNA, CARL], ""),
+    ("new owner: one owner", OWNER, [ANNA], "too_few_signers"),
+    ("new owner: one owner with two devices", OWNER, [CARL, CARL2], "too_few_signers"),
+    ("new owner: without its proof", UNPROVEN, [ANNA, CARL], "no_possession"),
+    ("new owner: nobody but the device", OWNER, [], "too_few_signers"),
+    ("new owner: an agent helps", OWNER, [ANNA, BEN], "not_entitled"),
+    ("new agent: one owner", AGENT, [EMMA], ""),
+    ("new agent: an agent", AGENT, [BEN], "not_entitled"),
+    ("new agent: an auditor", AGENT, [DORA], "not_entitled"),
+    ("new owner: the device signs the link too", OWNER, [ANNA, CARL, OWNER], "not_entitled"),
+    ("new agent: the recovery sheet", AGENT, [SHEET], "not_entitled"),
+    ("new auditor: one owner", AUDITOR, [EMMA], ""),
+    ("new sheet: two owners", RECOVERY, [ANNA, EMMA], ""),
+    ("new sheet: one owner", RECOVERY, [ANNA], "too_few_signers"),
+    ("new sheet: the old sheet", RECOVERY, [SHEET], "not_entitled"),
+    ("further device of an owner: her own", ANNA2, [ANNA], ""),
+    ("further device of an owner: two others", ANNA2, [CARL, EMMA], ""),
+    ("further device of an owner: one other", ANNA2, [CARL], "too_few_signers"),
+    ("further device of an agent: his own", BEN2, [BEN], ""),
+    ("further device of an agent: an owner", BEN2, [ANNA], ""),
+    ("further device of an auditor: her own", DORA2, [DORA], "not_entitled"),
+    ("further device of an auditor: an owner", DORA2, [ANNA], ""),
     ("removing an owner: two others", remove(EMMA), [ANNA, CARL], ""),
     ("removing an owner: one other", remove(EMMA), [ANNA], "too_few_signers"),
     ("removing an owner: the target helps", remove(EMMA), [ANNA, EMMA], "not_entitled"),
@@ -142,7 +145,7 @@ CHANGES: list[Row] = [
 
 @pytest.mark.parametrize(("name", "payload", "signers", "code"), CHANGES, ids=[row[0] for row in CHANGES])
 def test_changes_of_devices(
-    name: str, payload: Payload | NewEpoch, signers: Sequence[Device], code: str
+    name: str, payload: Payload | NewEpoch | Device, signers: Sequence[Device], code: str
 ) -> None:
     """A device comes or goes exactly with the signatures of its row, and with an epoch behind it."""
     judge(TEAM, [(payload, signers), (EPOCH, [ANNA])], code)
@@ -150,49 +153,49 @@ def test_changes_of_devices(
 
 def test_recovery_adds_one_owner_and_its_epoch() -> None:
     """The recovery sheet alone brings a new owner in, and boxes for everybody."""
-    judge(TEAM, [(OWNER.record, [SHEET, OWNER]), (EPOCH, [SHEET])], "")
+    judge(TEAM, [(OWNER, [SHEET]), (EPOCH, [SHEET])], "")
 
 
 def test_recovery_brings_back_a_member() -> None:
     """The recovery sheet can give an owner who lost a computer another device."""
-    judge(TEAM, [(ANNA2.record, [SHEET, ANNA2]), (EPOCH, [SHEET])], "")
+    judge(TEAM, [(ANNA2, [SHEET]), (EPOCH, [SHEET])], "")
 
 
-BEYOND_RECOVERY: list[tuple[str, list[tuple[Payload | NewEpoch, Sequence[Device]]], str]] = [
-    ("no epoch follows", [(OWNER.record, [SHEET, OWNER])], "epoch_missing"),
+BEYOND_RECOVERY: list[tuple[str, list[tuple[Payload | NewEpoch | Device, Sequence[Device]]], str]] = [
+    ("no epoch follows", [(OWNER, [SHEET])], "epoch_missing"),
     (
         "a second owner in the same batch",
-        [(OWNER.record, [SHEET, OWNER]), (ANNA2.record, [SHEET, ANNA2]), (EPOCH, [SHEET])],
+        [(OWNER, [SHEET]), (ANNA2, [SHEET]), (EPOCH, [SHEET])],
         "epoch_missing",
     ),
     (
         "a removal in the same batch",
-        [(OWNER.record, [SHEET, OWNER]), (remove(BEN), [OWNER]), (EPOCH, [SHEET])],
+        [(OWNER, [SHEET]), (remove(BEN), [OWNER]), (EPOCH, [SHEET])],
         "epoch_missing",
     ),
     (
         "inside another batch",
-        [(remove(BEN), [ANNA]), (OWNER.record, [SHEET, OWNER]), (EPOCH, [SHEET])],
+        [(remove(BEN), [ANNA]), (OWNER, [SHEET]), (EPOCH, [SHEET])],
         "epoch_missing",
     ),
     (
         "a second epoch",
-        [(OWNER.record, [SHEET, OWNER]), (EPOCH, [SHEET]), (EPOCH, [SHEET])],
+        [(OWNER, [SHEET]), (EPOCH, [SHEET]), (EPOCH, [SHEET])],
         "not_entitled",
     ),
     (
         "an owner signs along",
-        [(OWNER.record, [SHEET, ANNA, OWNER]), (EPOCH, [SHEET])],
+        [(OWNER, [SHEET, ANNA]), (EPOCH, [SHEET])],
         "not_entitled",
     ),
-    ("without the new device", [(OWNER.record, [SHEET]), (EPOCH, [SHEET])], "no_possession"),
-    ("the epoch of another batch", [(AGENT.record, [ANNA, AGENT]), (EPOCH, [SHEET])], "not_entitled"),
+    ("without proof", [(UNPROVEN, [SHEET]), (EPOCH, [SHEET])], "no_possession"),
+    ("the epoch of another batch", [(AGENT, [ANNA]), (EPOCH, [SHEET])], "not_entitled"),
 ]
 
 
 @pytest.mark.parametrize(("name", "steps", "code"), BEYOND_RECOVERY, ids=[row[0] for row in BEYOND_RECOVERY])
 def test_recovery_does_nothing_else(
-    name: str, steps: list[tuple[Payload | NewEpoch, Sequence[Device]]], code: str
+    name: str, steps: list[tuple[Payload | NewEpoch | Device, Sequence[Device]]], code: str
 ) -> None:
     """Whoever finds the recovery sheet can do exactly one thing with it."""
     judge(TEAM, steps, code)
@@ -219,7 +222,7 @@ def test_founding_devices(name: str, devices: Sequence[Device], code: str) -> No
     assert caught.value.code == code
 
 
-def judge(team: Team, steps: list[tuple[Payload | NewEpoch, Sequence[Device]]], code: str) -> None:
+def judge(team: Team, steps: list[tuple[Payload | NewEpoch | Device, Sequence[Device]]], code: str) -> None:
     """Check that a batch is accepted (no code) or refused with a code, and that refusing changes nothing."""
     batch = team.prepare(*steps)
     if not code:

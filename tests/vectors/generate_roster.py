@@ -119,6 +119,10 @@ class Device:
         }
         return list((fields | self.poses).values())
 
+    def joins(self, team: bytes, tag: str = "device-proof") -> list[Any]:
+        """Return the payload that adds the device: its record and the proof over team and record."""
+        return [self.record, self.sign(tag, team + pack(self.record))[1]]
+
     def sign(self, tag: str, data: bytes) -> list[bytes]:
         """Return the id with a signature."""
         _, secret = sodium.crypto_sign_seed_keypair(seed_of(self.name + " sign"))
@@ -200,6 +204,7 @@ class Chain:
 
     def link(self, kind: int, payload: Any, *signers: Device, **changes: Any) -> tuple[bytes, bytes]:
         """Return a link that would follow, and its body."""
+        payload = payload.joins(self.team) if isinstance(payload, Device) else payload
         header = {
             "version": 1,
             "suite": 1,
@@ -235,10 +240,10 @@ GRANT_KEY: list[Any] = [1, 0, 30_000, sign_key(seed_of("host"))]
 BLIND_KEY: list[Any] = [2, 20_800, 20_800, MODULUS]
 
 STORY: list[tuple[str, int, Any, tuple[Device, ...]]] = [
-    ("a new owner, signed by one owner and the new device", DEVICE_ADD, CARL.record, (ANNA, CARL)),
+    ("a new owner, signed by one owner", DEVICE_ADD, CARL, (ANNA,)),
     ("the epoch of that batch, by an agent", EPOCH, [ANNA, BEN, SHEET, CARL], (BEN,)),
     ("two owners must agree from now on", THRESHOLD, [2], (ANNA,)),
-    ("a second device, signed by its member alone", DEVICE_ADD, CARL2.record, (CARL, CARL2)),
+    ("a second device, signed by its member alone", DEVICE_ADD, CARL2, (CARL,)),
     ("the epoch of that batch, with a ring", EPOCH, [ANNA, BEN, SHEET, CARL, CARL2], (CARL,)),
     ("a policy, signed by two owners", POLICY, [*POLICY_ARRAY[:3], [0, 22], *POLICY_ARRAY[4:]], (ANNA, CARL2)),
     ("another relay key", RELAY_KEY, [[sign_key(seed_of("second relay"))]], (CARL, ANNA)),
@@ -246,11 +251,11 @@ STORY: list[tuple[str, int, Any, tuple[Device, ...]]] = [
     ("a fresh KEM key, signed by its device", DEVICE_UPDATE, [ANNA.id, FRESH_KEM], (ANNA,)),
     ("a device renames itself", RENAME, [BEN.id, "Ben at home", ["de", "fr"]], (BEN,)),
     ("a removal by one owner", DEVICE_REVOKE, [BEN.id], (ANNA,)),
-    ("an auditor in the same batch", DEVICE_ADD, DORA.record, (CARL, DORA)),
+    ("an auditor in the same batch", DEVICE_ADD, DORA, (CARL,)),
     ("the epoch of that batch", EPOCH, [ANNA, SHEET, CARL, CARL2, DORA], (ANNA,)),
     ("the auditor leaves by herself", DEVICE_REVOKE, [DORA.id], (DORA,)),
     ("the rotation that was due", EPOCH, [ANNA, SHEET, CARL, CARL2], (CARL2,)),
-    ("a recovery: the sheet adds an owner", DEVICE_ADD, EMMA.record, (SHEET, EMMA)),
+    ("a recovery: the sheet adds an owner", DEVICE_ADD, EMMA, (SHEET,)),
     ("and makes the epoch", EPOCH, [ANNA, SHEET, CARL, CARL2, EMMA], (SHEET,)),
 ]  # fmt: skip
 
@@ -427,7 +432,7 @@ def refused_signers(refused: Refused) -> None:
     )
     refused.batch(
         "too_few_signers", "an owner adds a device in another owner's name", TWO,
-        (DEVICE_ADD, CARL2.record, (ANNA, CARL2)),
+        (DEVICE_ADD, CARL2, (ANNA,)),
         (EPOCH, epoch_record(refused.story.team, 2, [*FOUR, CARL2]), (ANNA,)),
     )  # fmt: skip
     refused.batch(
@@ -456,18 +461,27 @@ def refused_signers(refused: Refused) -> None:
 def refused_devices(refused: Refused) -> None:
     """Devices that may not enter, and changes without their epoch (sections 4.3 and 4.5)."""
 
-    def joins(rule: str, comment: str, one: Device, *signers: Device) -> None:
+    def joins(rule: str, comment: str, one: Device, payload: Any = None) -> None:
         record = epoch_record(refused.story.team, 2, [*FOUR, one])
-        refused.batch(rule, comment, TWO, (DEVICE_ADD, one.record, signers), (EPOCH, record, (ANNA,)))
+        addition = (DEVICE_ADD, payload or one, (ANNA,))
+        refused.batch(rule, comment, TWO, addition, (EPOCH, record, (ANNA,)))
 
     twin = Device("twin", AGENT, poses={"sign_key": BEN.record[3]})
-    joins("no_possession", "a new device that did not sign", EVE, ANNA)
-    joins("key_known", "a signing key under two ids", twin, ANNA, twin)
-    joins("bad_member", "a member in two roles", Device("eve", AGENT, "anna"), ANNA, EVE)
-    joins("bad_member", "a member nobody knows", Device("eve", AGENT, "nobody"), ANNA, EVE)
-    joins("device_known", "an id that is in use", Device("ben", AGENT), ANNA, BEN)
+    joins("no_possession", "a new device without a proof", EVE, [EVE.record, bytes(64)])
+    joins("no_possession", "a proof for another team", EVE, EVE.joins(ZERO))
+    joins("no_possession", "a proof for another purpose", EVE, EVE.joins(refused.story.team, "link-sign"))
+    joins(
+        "no_possession",
+        "a proof for another record",
+        EVE,
+        [EVE.record, Device("eve").joins(refused.story.team)[1]],
+    )
+    joins("key_known", "a signing key under two ids", twin)
+    joins("bad_member", "a member in two roles", Device("eve", AGENT, "anna"))
+    joins("bad_member", "a member nobody knows", Device("eve", AGENT, "nobody"))
+    joins("device_known", "an id that is in use", Device("ben", AGENT))
     refused.batch("epoch_missing", "a removal without an epoch", TWO, (DEVICE_REVOKE, [BEN.id], (ANNA,)))
-    refused.batch("epoch_missing", "an addition without an epoch", TWO, (DEVICE_ADD, EVE.record, (ANNA, EVE)))
+    refused.batch("epoch_missing", "an addition without an epoch", TWO, (DEVICE_ADD, EVE, (ANNA,)))
     refused.batch(
         "epoch_missing", "something between a removal and its epoch", TWO,
         (DEVICE_REVOKE, [BEN.id], (ANNA,)), (RENAME, [ANNA.id, "x", []], (ANNA,)),
@@ -506,10 +520,10 @@ def refused_epochs(refused: Refused) -> None:
     epoch("bad_key", "a KEM key whose X25519 half is zero", [2, good[1][:1184] + ZERO, *good[2:]], ANNA)
     epoch("bad_key", "a capability key of small order", [*good[:2], SMALL_ORDER, *good[3:]], ANNA)
     epoch("not_entitled", "the recovery sheet without a recovery", good, SHEET)
-    refused.next("not_entitled", "the recovery sheet adds an agent", TWO, DEVICE_ADD, EVE.record, SHEET, EVE)
+    refused.next("not_entitled", "the recovery sheet adds an agent", TWO, DEVICE_ADD, EVE, SHEET)
     refused.batch(
         "epoch_missing", "the recovery sheet adds two owners at once", TWO,
-        (DEVICE_ADD, EMMA.record, (SHEET, EMMA)), (DEVICE_ADD, CARL2.record, (SHEET, CARL2)),
+        (DEVICE_ADD, EMMA, (SHEET,)), (DEVICE_ADD, CARL2, (SHEET,)),
         (EPOCH, epoch_record(team, 2, [*FOUR, EMMA, CARL2]), (SHEET,)),
     )  # fmt: skip
 
