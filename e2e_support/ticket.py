@@ -119,6 +119,8 @@ TRANSITIONS: Final[dict[tuple[Kind, AuthorRole], dict[Lifecycle, Lifecycle]]] = 
 }
 """Who may write what in which state, and which state follows; what is missing is nonconforming."""
 
+_CARRIERS: Final = frozenset({Kind.MESSAGE, Kind.RESOLUTION, Kind.CLOSE, Kind.REOPEN})
+
 REASONS: Final[dict[str, tuple[str, str]]] = {
     "not_allowed": ("this side may not do that", "Look at what the ticket offers now."),
     "not_first": ("a ticket is opened once", "Write a message instead."),
@@ -146,6 +148,7 @@ REASONS: Final[dict[str, tuple[str, str]]] = {
     "too_many_attachments": ("too many attachments", "Send fewer files."),
     "attachment_too_large": ("an attachment is too large", "Send a smaller file or a part of it."),
     "ticket_full": ("the ticket's attachments are over its limit", "Send fewer or smaller files."),
+    "stray_attachment": ("this entry carries no attachments", "Send them with a message."),
     "debug_off": ("debug data is not accepted here", "Leave it out."),
     "same_message": ("the same message stands there already", "Nothing to do."),
 }
@@ -173,9 +176,9 @@ def judge(state: TicketState | None, fact: Fact, policy: Policy) -> tuple[Ticket
         return state, "not_allowed"
     if state is None or fact.kind is Kind.OPEN:
         return _judge_open(state, fact, policy)
-    reason = _table_reason(state, fact) or _attachments_reason(state.attachment_bytes, fact, policy)
-    rule = _RULES.get(fact.kind)
-    reason = reason or (rule(state, fact, policy) if rule else "")
+    rule = _RULES.get(fact.kind, _no_reason)
+    checks = (_table_reason, _carrier_reason, _text_reason, rule)
+    reason = next((reason for check in checks if (reason := check(state, fact, policy))), "")
     return (state, reason) if reason else (_after(state, fact, policy), "")
 
 
@@ -259,6 +262,8 @@ def _implied_priority(category: str, policy: Policy) -> str:
 
 def _fields_reason(fields: tuple[Pair, ...], policy: Policy) -> str:
     values = {pair.name: pair.value for pair in fields}
+    if len(values) < len(fields):
+        return "unknown_field"
     known = {field.id: field for field in policy.fields}
     for name, value in values.items():
         if name not in known or (known[name].choices and value not in known[name].choices):
@@ -285,7 +290,28 @@ def _attachments_reason(before: int, fact: Fact, policy: Policy) -> str:
 # --- everything after ----------------------------------------------------------------------------------------
 
 
-def _table_reason(state: TicketState, fact: Fact) -> str:
+def _no_reason(_state: TicketState, _fact: Fact, _policy: Policy) -> str:
+    return ""
+
+
+def _carrier_reason(state: TicketState, fact: Fact, policy: Policy) -> str:
+    """Files stand where people see them: a ticket must not become a store that nobody looks into."""
+    if fact.attachments and fact.kind not in _CARRIERS:
+        return "stray_attachment"
+    return _attachments_reason(state.attachment_bytes, fact, policy)
+
+
+def _text_reason(_state: TicketState, fact: Fact, policy: Policy) -> str:
+    match fact.body:
+        case (
+            MessageBody(text=said) | ReopenBody(text=said) | ResolutionBody(note=said) | CloseBody(note=said)
+        ):
+            return "text_too_long" if count_text(said) > policy.limits.text_max else ""
+        case _:
+            return ""
+
+
+def _table_reason(state: TicketState, fact: Fact, _policy: Policy) -> str:
     row = TRANSITIONS.get((fact.kind, fact.by))
     if row is None:
         return "not_allowed"
@@ -305,8 +331,8 @@ def _message_reason(state: TicketState, fact: Fact, policy: Policy) -> str:
     assert isinstance(body, MessageBody)  # noqa: S101 - the body was decoded by its kind
     if not count_text(body.text) and not fact.attachments:
         return "text_empty"
-    if count_text(body.text) > policy.limits.text_max:
-        return "text_too_long"
+    if body.as_team and fact.by is _USER:
+        return "not_allowed"
     if state.lifecycle is not _CLOSED:
         return ""
     reopens = policy.reopen.on_reply in {ClosedReply.REOPEN, ClosedReply.REOPEN_THEN_NEW}
@@ -398,14 +424,12 @@ def _on_message(before: TicketState, state: TicketState, fact: Fact, policy: Pol
     return _reopened(before, replace(state, last_by=_USER, waiting_user=waiting, waiting_since=since))
 
 
-def _on_status(_before: TicketState, state: TicketState, fact: Fact, _policy: Policy) -> TicketState:
+def _on_status(before: TicketState, state: TicketState, fact: Fact, _policy: Policy) -> TicketState:
     body = fact.body
     assert isinstance(body, StatusBody)  # noqa: S101 - the body was decoded by its kind
-    return replace(
-        state,
-        progress=_switched(state.progress, body.progress),
-        waiting_user=_switched(state.waiting_user, body.waiting_user),
-    )
+    progress = _switched(state.progress, body.progress)
+    waiting = _switched(state.waiting_user, body.waiting_user)
+    return _reopened(before, replace(state, progress=progress, waiting_user=waiting))
 
 
 def _on_fields(_before: TicketState, state: TicketState, fact: Fact, policy: Policy) -> TicketState:
