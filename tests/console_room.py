@@ -8,9 +8,10 @@ async with await room.found() as team:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, cast
 
 from e2e_support.admission import admit_hash, find_work
 from e2e_support.codec import Message
@@ -19,16 +20,17 @@ from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.ids import MailboxId, MessageId
-from e2e_support.roster import TrustedRoster
+from e2e_support.roster import TrustedRoster, next_bodies
+from e2e_support.roster_links import DeviceAdd, prove_device, sign_link
 from e2e_support.support_link import SupportLink
 from e2e_support.ticket_keys import TicketKeys, UserKeyPort, ticket_number
-from e2e_support.vocab import AdmissionMode, AuthorRole, Kind
-from e2e_support.wire import Append, Create, Stored
+from e2e_support.vocab import AdmissionMode, AuthorRole, Kind, Role
+from e2e_support.wire import Append, Batch, Create, Stored
 from e2e_support_client import clock
 from e2e_support_client.port import RelayPort
 from e2e_support_client.testing import CODE, FakeRelay
-from e2e_support_console import team as team_module
 from e2e_support_console.team import TeamClient
+from e2e_support_keys.bundle import DeviceBundle
 from e2e_support_keys.keystore import MemoryKeystore
 
 URL = "https://support.example.org"
@@ -131,11 +133,34 @@ class Room:
         """Return the console of the same team in a new process."""
         return await TeamClient.unlock(self.keystore, self.home, relay=relay or self.relay)
 
+    async def colleague(self, founder: TeamClient, home: Path, *, role: Role = Role.AGENT) -> TeamClient:
+        """Let the founder add a second person, with a new epoch, and return that person's console.
+
+        Inviting by a link comes later; here both sides are played at once.
+        """
+        desk = founder.desk
+        await desk.team.refresh()
+        bundle = DeviceBundle.fresh("Ben", clock.random, link=self.link)
+        record = bundle.record(role)
+        devices = (*desk.roster.devices.values(), record)
+        epoch = desk.team.keys.next_epoch(devices, clock.random)
+        (_, key), anna = bundle.signer(), desk.bundle.signer()
+        joining = DeviceAdd(record, prove_device(key, desk.team_id, record))
+        bodies = next_bodies(desk.roster, (joining, epoch.record), clock.now())
+        links = tuple(sign_link(body, [anna]) for body in bodies)
+        self.relay.take_batch(desk.team_id, Batch(links, (epoch.package,)))
+        return await TeamClient.unlock(MemoryKeystore(bundle), home, relay=self.relay)
+
     async def roster(self) -> TrustedRoster:
         """Return the team's roster as any user would fetch it."""
         pin = SupportLink.parse(self.link)
         page = await self.relay.links(pin.team_id, 0)
         return TrustedRoster.begin(page.links[0], team_id=pin.team_id).update(page.links[1:])
+
+    def lose_store(self) -> None:
+        """Delete the console's local store."""
+        for file in self.home.glob("console.db*"):
+            file.unlink()
 
     @property
     def link(self) -> str:
@@ -184,5 +209,43 @@ def fresh_key() -> SigningKey:
     return SigningKey(Secret.random(clock.random))
 
 
-Make = Callable[..., object]
-__all__ = ["CODE", "URL", "Room", "User", "fresh_key", "opening", "team_module"]
+class Killed(BaseException):
+    """The process was ended here."""
+
+
+class Dying:
+    """A relay whose caller is killed at one call, before it has an effect or after.
+
+    Args:
+        relay: the relay behind it.
+        call: name of the call.
+        after: whether the call still has its effect.
+        skip: so many calls go well first.
+    """
+
+    def __init__(self, relay: RelayPort, call: str, *, after: bool = False, skip: int = 0) -> None:
+        self._relay = relay
+        self._call = call
+        self._after = after
+        self._skip = skip
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the real call, or the deadly one."""
+        found = getattr(self._relay, name)
+        return self._deadly(found) if name == self._call else found
+
+    def _deadly(self, call: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
+        async def die(*args: object, **named: object) -> object:
+            self._skip -= 1
+            if self._skip >= 0 or self._after:
+                answer = await call(*args, **named)
+                if self._skip >= 0:
+                    return answer
+            raise Killed
+
+        return die
+
+
+def dying(relay: RelayPort, call: str, *, after: bool = False, skip: int = 0) -> RelayPort:
+    """Return a relay whose caller is killed at one call; arguments as ``Dying``."""
+    return cast("RelayPort", Dying(relay, call, after=after, skip=skip))

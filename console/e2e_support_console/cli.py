@@ -13,7 +13,6 @@ from typing import Protocol
 import platformdirs
 
 from e2e_support.errors import SupportError, TransportError, UsageError
-from e2e_support.ticket_keys import parse_number
 from e2e_support_client import clock
 from e2e_support_client.terminal import Command, Json, Parser, Terminal, read_text, run
 from e2e_support_console import render
@@ -196,8 +195,7 @@ async def _synced(team: TeamClient, terminal: Terminal) -> None:
 
 async def _known(team: TeamClient, number: str) -> None:
     """Fetch what is new if the ticket is not known here yet."""
-    wanted = parse_number(number)
-    if all(ticket.number != wanted for ticket in await team.inbox.list()):
+    if not await team.inbox.has(number):
         await team.catch_up()
 
 

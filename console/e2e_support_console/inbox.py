@@ -45,6 +45,14 @@ class Inbox:
         rows = await tickets(self._desk.store)
         return tuple(inbox_ticket(row) for row in rows if status in {None, row.status})
 
+    async def has(self, number: str) -> bool:
+        """Tell whether the local store knows a ticket.
+
+        Raises:
+            UsageError: ``bad_number`` or ``ambiguous_number``.
+        """
+        return await find(self._desk.store, number) is not None
+
     async def get(self, number: str, *, mark_read: bool = True) -> TicketView:
         """Return a whole ticket, from the relay if it can be reached, else from the local store.
 

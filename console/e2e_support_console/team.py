@@ -41,10 +41,11 @@ class TeamClient:
 
     Attributes:
         inbox: the team's tickets.
+        desk: keys, roster, relay and store; for the other parts of the console.
     """
 
     def __init__(self, desk: Desk, resources: AsyncExitStack) -> None:
-        self._desk = desk
+        self.desk = desk
         self._resources = resources
         self.inbox = Inbox(desk)
 
@@ -122,22 +123,22 @@ class TeamClient:
     @property
     def link(self) -> str:
         """The support link that administrators publish."""
-        return self._desk.bundle.link
+        return self.desk.bundle.link
 
     @property
     def team_id(self) -> bytes:
         """The hash that clients pin, 32 bytes."""
-        return self._desk.team_id
+        return self.desk.team_id
 
     @property
     def words(self) -> tuple[str, ...]:
         """The team id as eight words, to be compared by telephone."""
-        return Fingerprint.of(self._desk.team_id).words
+        return Fingerprint.of(self.desk.team_id).words
 
     @property
     def name(self) -> str:
         """The team's name; ``no_roster`` before the first connection."""
-        return self._desk.roster.name
+        return self.desk.roster.name
 
     def self_check(self) -> None:
         """Seal a test ticket to the team and open it, all on this device.
@@ -145,7 +146,7 @@ class TeamClient:
         Raises:
             TrustError: ``self_check``.
         """
-        rehearse(self._desk.roster, self._desk.team.keys, now=clock.now(), random=clock.random)
+        rehearse(self.desk.roster, self.desk.team.keys, now=clock.now(), random=clock.random)
 
     # --- work --------------------------------------------------------------------------------------------
 
@@ -159,9 +160,9 @@ class TeamClient:
             TransportError: the relay cannot be reached at all.
             TrustError, PeerError: roster or feed are not as they must be; an alarm was kept.
         """
-        report = await Sync(self._desk).run(budget=budget)
+        report = await Sync(self.desk).run(budget=budget)
         try:
-            await Writer(self._desk).settle_all()
+            await Writer(self.desk).settle_all()
         except SupportError as error:
             return replace(report, trouble=report.trouble or error)
         return report
@@ -180,16 +181,16 @@ class TeamClient:
 
     async def alarms(self) -> tuple[Alarm, ...]:
         """Return what an honest relay and honest participants do not do, the newest first."""
-        return tuple(await alarms(self._desk.store))
+        return tuple(await alarms(self.desk.store))
 
     async def clear_alarms(self) -> int:
         """Forget the alarms once a person has looked at them; return how many there were."""
-        async with self._desk.store.transaction() as change:
+        async with self.desk.store.transaction() as change:
             return await clear_alarms(change)
 
     async def quarantined(self) -> dict[str, int]:
         """Return how many mailboxes are no tickets, by the reason."""
-        return await feed.quarantined(self._desk.store)
+        return await feed.quarantined(self.desk.store)
 
     # --- life --------------------------------------------------------------------------------------------
 
