@@ -25,7 +25,7 @@ from e2e_support.ids import ID_SIZE, BlobId, DeviceId, Hash, MailboxId, MemberId
 from e2e_support.limits import MAILBOX_ENTRIES_MAX, PAGE_BYTES_MAX, PAGE_ITEMS_MAX, PIECE_SIZE
 from e2e_support.mailbox import Chain, ReceiptFact, ReceiptSigner, check_entry, mailbox_id
 from e2e_support.roster import TrustedRoster, begin_batch, next_body
-from e2e_support.roster_links import sign_link
+from e2e_support.roster_links import DeviceAdd, prove_device, sign_link
 from e2e_support.vocab import AdmissionMode, Role
 from e2e_support.wire import (
     AdmissionTerms,
@@ -525,7 +525,8 @@ class FakeRelay:
         device = DeviceId(bytes(ID_SIZE))
         kem_key = roster.epoch.kem_key
         record = DeviceRecord(device, MemberId(device), Role.OWNER, self._forger.public, kem_key, "relay", ())
-        return sign_link(next_body(roster, record, self.time), [(device, self._forger)])
+        joining = DeviceAdd(record, prove_device(self._forger, roster.team_id, record))
+        return sign_link(next_body(roster, joining, self.time), [(device, self._forger)])
 
     async def _wait(self, ready: Callable[[], bool], seconds: float) -> None:
         try:

@@ -243,7 +243,7 @@ async def test_a_bad_batch_changes_nothing() -> None:
     story = Story.begin()
     ben = device("ben", Role.AGENT)
     with pytest.raises(TrustError):
-        story.relay.take_batch(story.team_id, story.team.prepare((ben.record, [ben]), (EPOCH, [ben])))
+        story.relay.take_batch(story.team_id, story.team.prepare((ben, [ben]), (EPOCH, [ben])))
     assert (await story.relay.links(story.team_id, 0)).length == 1
 
 
