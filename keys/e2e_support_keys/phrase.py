@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from functools import cache
 
 from mnemonic import Mnemonic
@@ -41,7 +42,7 @@ def from_phrase(phrase: str) -> Secret:
     words = phrase.lower().split()
     for place, word in enumerate(words, 1):
         if word not in word_list():
-            raise _bad_phrase(f"word {place}, {word!r}, is not in the list", _alike(word))
+            raise _bad_phrase(f"word {place}, {word!r}, is not in the list", alike(word, word_list()))
     if len(words) != WORDS:
         raise _bad_phrase(
             f"it has {len(words)} words instead of {WORDS}", "Look for words left out or twice."
@@ -63,9 +64,15 @@ def _english() -> Mnemonic:
     return Mnemonic("english")
 
 
-def _alike(word: str) -> str:
-    alike = difflib.get_close_matches(word, word_list(), n=3, cutoff=0.6)
-    return f"Is it {' or '.join(alike)}?" if alike else "Compare it with what you wrote down."
+def alike(word: str, words: Sequence[str]) -> str:
+    """Return a hint for a word that is not in a list: the ones that look like it.
+
+    Args:
+        word: what a person typed.
+        words: the list.
+    """
+    close = difflib.get_close_matches(word, words, n=3, cutoff=0.6)
+    return f"Is it {' or '.join(close)}?" if close else "Compare it with what you wrote down."
 
 
 def _bad_phrase(why: str, hint: str) -> UsageError:
