@@ -1,6 +1,6 @@
 """The signed instance policy: one positional array that every client reads the same way.
 
-It is the payload of ``POLICY`` links and a field of the genesis (``docs/protocol.md`` section 4.10). A later
+It is the payload of ``POLICY`` links and a field of the genesis (``docs/protocol.md`` section 4.11). A later
 version only appends fields. The relay sees the policy, since the roster is public, and enforces what
 ``RelayRules`` holds; everything else is judged by every client.
 """

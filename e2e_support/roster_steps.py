@@ -66,7 +66,7 @@ def _check_next(roster: RosterState, link: OpenLink) -> None:
 
 
 def _check_owed(roster: RosterState, link: OpenLink) -> None:
-    """Refuse what may not stand between a change of devices and its epoch (section 4.5).
+    """Refuse what may not stand between a change of devices and its epoch (section 4.6).
 
     Links carry no mark where a batch ends; this is what makes batches the same for everyone.
     """
