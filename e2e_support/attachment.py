@@ -20,9 +20,12 @@ from e2e_support.crypto.stream import StreamKey, chunk_count, leaf_hash, root_ha
 from e2e_support.crypto.suite import SALT, TAG
 from e2e_support.errors import PeerError, UsageError
 from e2e_support.ids import HASH_SIZE, ID_SIZE, BlobId, Hash, MailboxId
-from e2e_support.limits import CHUNK_SEALED, CHUNK_SIZE, FILE_MAX, FILE_NAME_MAX, FILE_PAD_MIN, PIECE_SIZE
+from e2e_support.limits import CHUNK_SEALED, CHUNK_SIZE, FILE_MAX, FILE_PAD_MIN, PIECE_SIZE
 
-_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?")
+_NAME_BYTES = 200  # in UTF-8: file systems take 255, and a download in progress adds to it
+_EXTENSION_MAX = 10
+_HIDDEN = frozenset({"Cf", "Cc", "Cs", "Co", "Zl", "Zp"})
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
 
 
@@ -70,6 +73,11 @@ class Plan:
     def chunk_plain(self, index: int) -> tuple[int, int]:
         """Return the [start, end) of a chunk in the padded file."""
         return index * CHUNK_SIZE, min((index + 1) * CHUNK_SIZE, self.padded)
+
+    def chunk_file(self, index: int) -> tuple[int, int]:
+        """Return the [start, end) of a chunk in the file itself; empty where the chunk is all padding."""
+        start, end = self.chunk_plain(index)
+        return min(start, self.size), min(end, self.size)
 
     def chunk_sealed(self, index: int) -> tuple[int, int]:
         """Return the [start, end) of a sealed chunk in the blob."""
@@ -120,20 +128,19 @@ class Sealer:
 
         Args:
             index: which chunk.
-            plaintext: its bytes from the file; padding is added here.
+            plaintext: its bytes from the file, exactly those of ``Plan.chunk_file``; padding is added here.
 
         Raises:
-            UsageError: ``file_changed`` when the chunk was sealed before with other bytes (attack 79).
+            UsageError: ``file_changed`` when there are more or fewer bytes than planned, or when the chunk was sealed
+                before with other bytes (attack 79).
         """
-        start, end = self.plan.chunk_plain(index)
-        padded = bytes(plaintext).ljust(end - start, b"\x00")
+        (start, end), (padded_start, padded_end) = self.plan.chunk_file(index), self.plan.chunk_plain(index)
+        if len(plaintext) != end - start:
+            raise _file_changed()
+        padded = bytes(plaintext).ljust(padded_end - padded_start, b"\x00")
         fingerprint = hashlib.sha256(padded).digest()
         if not same(self.seen.setdefault(index, fingerprint), fingerprint):
-            raise UsageError(
-                "file_changed",
-                "the file changed while it was being sent",
-                hint="It is sent again from the start.",
-            )
+            raise _file_changed()
         sealed = self._key.seal_chunk(index, padded, last=self.plan.is_last(index))
         self._leaves[index] = leaf_hash(index, sealed)
         return sealed
@@ -216,6 +223,12 @@ def bad_attachment() -> PeerError:
     )
 
 
+def _file_changed() -> UsageError:
+    return UsageError(
+        "file_changed", "the file changed while it was being sent", hint="It is sent again from the start."
+    )
+
+
 def piece_ranges(plan: Plan, indices: Sequence[int]) -> Iterator[tuple[int, int, int]]:
     """Yield (index, start, end) of upload pieces in the blob."""
     for index in indices:
@@ -226,15 +239,27 @@ def safe_name(name: str) -> str:
     """Return a file name that is harmless on any system (attack 36); the same on both sides.
 
     Separators, control and bidirectional characters, reserved names, leading dots and dashes, trailing dots and
-    spaces go; what is left is at most 200 code points, and never empty.
+    spaces go; what is left is at most 200 bytes in UTF-8, and never empty.
     """
-    text = unicodedata.normalize("NFC", name.replace("\\", "/").rsplit("/", 1)[-1])
-    text = "".join(c for c in text if unicodedata.category(c) not in {"Cf", "Cc", "Cs", "Co", "Zl", "Zp"})
+    text = name.replace("\\", "/").rsplit("/", 1)[-1]
+    text = "".join(c for c in text if unicodedata.category(c) not in _HIDDEN)
+    text = unicodedata.normalize(
+        "NFC", text
+    )  # only now: what was removed may have kept a letter from its accent
     text = _UNSAFE.sub("_", text).lstrip(".- ").rstrip(". ")
-    if _RESERVED.fullmatch(text):
-        text = "_" + text
-    if len(text) > FILE_NAME_MAX:
-        stem, dot, extension = text.rpartition(".")
-        keep = f".{extension}" if dot and len(extension) <= 10 else ""
-        text = (stem if keep else text)[: FILE_NAME_MAX - len(keep)].rstrip(". ") + keep
-    return text or "file"
+    return _unreserved(_shortened(_unreserved(text))) or "file"
+
+
+def _unreserved(text: str) -> str:
+    return "_" + text if _RESERVED.fullmatch(text) else text
+
+
+def _shortened(text: str) -> str:
+    """Return a name that fits, with its extension if that is short."""
+    if len(text.encode()) <= _NAME_BYTES:
+        return text
+    stem, dot, extension = text.rpartition(".")
+    keep = dot + extension if len(extension) <= _EXTENSION_MAX else ""
+    room = _NAME_BYTES - len(keep.encode())
+    cut = (stem if keep else text).encode()[:room].decode("utf-8", "ignore")
+    return cut.rstrip(". ") + keep
