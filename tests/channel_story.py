@@ -12,12 +12,13 @@ from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened, Sea
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.epoch import epoch_keys
+from e2e_support.errors import TrustError
 from e2e_support.ids import BlobId, MailboxId, MessageId, TeamId
 from e2e_support.policy import DEFAULT
 from e2e_support.policy_parts import Admission
 from e2e_support.ticket_keys import KeyPort, TicketKeys, UserKeyPort, open_team_box
 from e2e_support.vocab import AdmissionMode, AuthorRole, Kind
-from e2e_support.wire import Append, Create, Entry, Found, Stored
+from e2e_support.wire import Append, Batch, Create, Entry, Found, Stored
 from e2e_support_client.port import RelayPort
 from e2e_support_client.testing import FakeRelay
 from team_builder import TIME, Device, Team, device, founding, seed_of
@@ -72,20 +73,36 @@ class Person:
             chain = self.conversation.chain
             page = await self.relay.read(chain.mailbox, chain.length, self.capability)
             chain.check_page(page)
-            new += [self.conversation.receive(item) for item in page.items]
+            new += [self.receive(item) for item in page.items]
             if not page.items or self.conversation.chain.length >= page.head.length:
                 return new
 
-    def seal(self, kind: Kind, body: Message, *files: Attachment, first_key: Secret | None = None) -> Sealed:
-        """Seal the next entry."""
-        draft = Draft(kind, body, MessageId(self.random(16)), files)
+    def draft(self, kind: Kind, body: Message, *files: Attachment) -> Draft:
+        """Return what this side wants to say, under a fresh message id."""
+        return Draft(kind, body, MessageId(self.random(16)), files)
+
+    def seal_draft(self, draft: Draft, *, first_key: Secret | None = None) -> Sealed:
+        """Seal a draft as the next entry."""
         return self.conversation.seal(draft, self.signer, now=NOW, random=self.random, first_key=first_key)
+
+    def seal(self, kind: Kind, body: Message, *files: Attachment, first_key: Secret | None = None) -> Sealed:
+        """Seal something new as the next entry."""
+        return self.seal_draft(self.draft(kind, body, *files), first_key=first_key)
 
     async def send(self, sealed: Sealed, *blobs: BlobId) -> Opened:
         """Store a sealed entry and take its receipt."""
         append = Append(sealed.seq, sealed.prev_hash, sealed.entry, blobs)
         receipt = await self.relay.append(self.conversation.mailbox, append, self.capability)
-        return self.conversation.receive(Stored(sealed.entry, receipt))
+        return self.receive(Stored(sealed.entry, receipt))
+
+    def receive(self, item: Stored) -> Opened:
+        """Follow one entry; where it names something of a newer roster, there is none here."""
+        try:
+            return self.conversation.receive(item)
+        except TrustError as error:
+            if error.code != "roster_behind":
+                raise
+            return self.conversation.receive(item, accept_strange=True)
 
     async def say(self, text: str, *files: Attachment) -> Opened:
         """Write a message."""
@@ -119,8 +136,9 @@ class Story:
         relay = FakeRelay(SigningKey(Secret(seed_of("relay"))), now=lambda: NOW)
         anna = device("anna")
         team = Team.found(anna)
-        relay.take_team(founding(anna)[0])
-        return cls(relay, team, anna)
+        story = cls(relay, team, anna)
+        relay.take_team(story.founding())
+        return story
 
     @classmethod
     async def over(cls, port: RelayPort, code: str) -> Story:
@@ -177,6 +195,10 @@ class Story:
         reply = keys.reply.public
         body = OpenBody(subject, "The list is empty.", "question", "", (), (), b"", "", b"", reply)
         return Kind.OPEN, body
+
+    def founding(self) -> Batch:
+        """Return the batch that founded the team."""
+        return founding(self.anna)[0]
 
     def message(self, text: str) -> tuple[Kind, MessageBody]:
         """Return what a message consists of."""

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from e2e_support.crypto.secret import Secret
-from e2e_support.ids import MailboxId
+from e2e_support.ids import HASH_SIZE, MailboxId
 from e2e_support.limits import CHUNK_SEALED
 from e2e_support.roster import TrustedRoster
 from e2e_support.ticket_keys import seal_boxes
@@ -31,7 +31,9 @@ class Fault(StrEnum):
     ``OLD_GENERATION`` (the last entry claims the generation before), ``ERASED`` (a bare claim). A receipt's:
     ``FORGED_RECEIPT`` (another key signed), ``OTHER_RECEIPT`` (one for another place), ``OTHER_TIME`` (an hour
     later than told before). A roster's: ``FOREIGN_LINK`` (the relay adds itself), ``OLD_ROSTER`` (the last link is
-    hidden). A blob's: ``CORRUPT_BLOB``, ``TRUNCATE_BLOB``, ``OTHER_BLOB``, ``SWAP_CHUNKS``.
+    hidden). A blob's: ``CORRUPT_BLOB`` (one bit), ``TRUNCATE_BLOB`` (the last chunk is gone), ``OTHER_BLOB``,
+    ``SWAP_CHUNKS`` (the first two), ``DOUBLE_CHUNK`` (the first again as the second), ``EXTRA_CHUNK`` (one more behind
+    the last).
     """
 
     OFFLINE = "offline"
@@ -59,6 +61,8 @@ class Fault(StrEnum):
     TRUNCATE_BLOB = "truncate blob"
     OTHER_BLOB = "other blob"
     SWAP_CHUNKS = "swap chunks"
+    DOUBLE_CHUNK = "double chunk"
+    EXTRA_CHUNK = "extra chunk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,16 +176,25 @@ LOG_FAULTS: Final[Mapping[Fault, Callable[[Log, View], Log]]] = {
 """What readers get instead of the log that was written."""
 
 
-def _swap_chunks(data: bytes, _other: bytes) -> bytes:
-    first, second = data[:CHUNK_SEALED], data[CHUNK_SEALED : 2 * CHUNK_SEALED]
-    return second + first + data[2 * CHUNK_SEALED :]
+def _chunks(data: bytes) -> tuple[list[bytes], bytes]:
+    """Return the sealed chunks and the leaf list of a blob, whose place follows from its size."""
+    count = -(-len(data) // (CHUNK_SEALED + HASH_SIZE))
+    sealed = data[: len(data) - count * HASH_SIZE]
+    return [sealed[at : at + CHUNK_SEALED] for at in range(0, len(sealed), CHUNK_SEALED)], data[len(sealed) :]
+
+
+def _with_chunks(data: bytes, change: Callable[[list[bytes]], list[bytes]]) -> bytes:
+    chunks, leaves = _chunks(data)
+    return b"".join(change(chunks)) + leaves
 
 
 BLOB_FAULTS: Final[Mapping[Fault, Callable[[bytes, bytes], bytes]]] = {
     Fault.CORRUPT_BLOB: lambda data, _other: flipped(data),
-    Fault.TRUNCATE_BLOB: lambda data, _other: data[: -min(CHUNK_SEALED, len(data) // 2)],
+    Fault.TRUNCATE_BLOB: lambda data, _other: _with_chunks(data, lambda chunks: chunks[:-1]),
     Fault.OTHER_BLOB: lambda _data, other: other,
-    Fault.SWAP_CHUNKS: _swap_chunks,
+    Fault.SWAP_CHUNKS: lambda data, _other: _with_chunks(data, lambda c: c[1::-1] + c[2:]),
+    Fault.DOUBLE_CHUNK: lambda data, _other: _with_chunks(data, lambda c: c[:1] + c[:1] + c[2:]),
+    Fault.EXTRA_CHUNK: lambda data, _other: _with_chunks(data, lambda chunks: chunks + chunks[:1]),
 }
 """What readers get instead of the blob that was uploaded; the second argument is another blob."""
 
