@@ -73,6 +73,7 @@ class SqliteStore:
         self._read_threads = _Threads(self._connect, READERS, "reader")
 
     async def open(self) -> None:
+        _make_file(self._file)
         await self._write_thread.run(migrate)
 
     async def close(self) -> None:
@@ -81,9 +82,6 @@ class SqliteStore:
         await self._write_thread.close()
 
     def _connect(self) -> sqlite3.Connection:
-        os.close(
-            os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        )  # SQLite would make it 0644
         connection = sqlite3.connect(self._file, isolation_level=None, check_same_thread=False)
         for pragma in _PRAGMAS:
             connection.execute(pragma)
@@ -334,6 +332,15 @@ class SqliteStore:
 
     async def _rows(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
         return await self._read_threads.run(lambda connection: connection.execute(sql, values).fetchall())
+
+
+def _make_file(file: Path) -> None:
+    """Make the database file, which SQLite would make 0644, before any connection to it is open.
+
+    Never later: closing any descriptor of a file drops all locks that this process holds on it (POSIX), and
+    another process that closes the database then deletes a journal that is still in use.
+    """
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 class _Done:
