@@ -1,17 +1,18 @@
 """One team, one relay and the SDK on the user's side, for tests that tell what a user's program goes through.
 
-async with World.begin(tmp_path) as world, world.client() as user:
-    ref = await user.tickets.create("No invoice", "The list is empty.", category="question")
-    await world.answer(ref.number, "Look again.")
+world = fake_world(tmp_path)
+async with world.client() as user:
+    ref = await user.tickets.create(SUBJECT, BODY, category="billing")
+    await world.console.answer(ref.number, "Look again.")
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Coroutine, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from e2e_support.codec import Message
 from e2e_support.content import (
@@ -33,7 +34,9 @@ from e2e_support.ticket_keys import open_team_box, ticket_number
 from e2e_support.vocab import AuthorRole, Kind
 from e2e_support.wire import Append, Entry, Found, Stored
 from e2e_support_client import MemoryKeystore, SupportClient, clock
+from e2e_support_client.blocking import LoopThread
 from e2e_support_client.port import RelayPort
+from e2e_support_client.refusals import refusal
 from e2e_support_client.retry import NO_RETRY
 from e2e_support_client.testing import FakeRelay
 from e2e_support_client.transport import HttpRelay
@@ -41,6 +44,7 @@ from e2e_support_server.app import serving
 from e2e_support_server.config import Config, Limits
 from team_builder import Device, Team, device, founding, seed_of
 
+T = TypeVar("T")
 FAKE_URL = "https://support.example.org"
 LIMITS = Limits(
     user_rate=100_000, team_rate=100_000, creates_minute=100_000, creates_network=100_000, disk_reserve=0
@@ -111,6 +115,32 @@ class Console:
         return await self.write(number, Kind.STATUS, StatusBody(2, 0))
 
 
+class MoodyRelay(FakeRelay):
+    """A relay in memory that can refuse one kind of call, and forget what nobody used."""
+
+    def __init__(self, relay_key: SigningKey) -> None:
+        super().__init__(relay_key)
+        self._moods: list[tuple[str, str]] = []
+
+    def refuse_at(self, call: str, *codes: str) -> None:
+        """Answer the next calls of a name with these codes."""
+        self._moods += [(call, code) for code in codes]
+
+    def forget_empty(self) -> None:
+        """Do what a relay does after a day: let empty mailboxes die with their blobs."""
+        for mailbox in [mailbox for mailbox, box in self._mailboxes.items() if not box.log]:
+            del self._mailboxes[mailbox]
+            for key in [key for key in self._blobs if key[0] == mailbox]:
+                del self._blobs[key]
+
+    async def _enter(self, call: str, mailbox: MailboxId | None = None) -> None:
+        await super()._enter(call, mailbox)
+        mood = next((mood for mood in self._moods if mood[0] == call), None)
+        if mood is not None:
+            self._moods.remove(mood)
+            raise refusal(mood[1])
+
+
 @dataclass
 class World:
     """A team at a relay.
@@ -128,15 +158,22 @@ class World:
     console: Console
 
     @property
-    def fake(self) -> FakeRelay:
+    def fake(self) -> MoodyRelay:
         """The relay in memory, for faults."""
-        assert isinstance(self.relay, FakeRelay)
+        assert isinstance(self.relay, MoodyRelay)
         return self.relay
+
+    def keys(self, name: str = "user") -> MemoryKeystore:
+        """Return a user's keystore."""
+        return self._keys.setdefault(name, MemoryKeystore())
 
     def client(self, name: str = "user", **options: Any) -> SupportClient:
         """Return a user's client; the same name has the same keys and store."""
-        keys = self._keys.setdefault(name, MemoryKeystore())
-        chosen: dict[str, Any] = {"keystore": keys, "state_dir": self.folder / name, "relay": self.relay}
+        chosen: dict[str, Any] = {
+            "keystore": self.keys(name),
+            "state_dir": self.folder / name,
+            "relay": self.relay,
+        }
         return SupportClient(self.link, **{**chosen, **options})
 
     _keys: dict[str, MemoryKeystore] = field(default_factory=dict[str, MemoryKeystore])
@@ -144,7 +181,7 @@ class World:
 
 def fake_world(folder: Path, policy: Policy = DEFAULT) -> World:
     """Return a team at a relay in memory."""
-    relay = FakeRelay(SigningKey(Secret(seed_of("relay"))))
+    relay = MoodyRelay(SigningKey(Secret(seed_of("relay"))))
     team, anna = _team(relay.relay_key, policy)
     relay.take_team(founding(anna, policy=policy, relay_key=relay.relay_key)[0])
     link = SupportLink(FAKE_URL, team.team_id).format()
@@ -170,3 +207,51 @@ async def real_world(folder: Path, policy: Policy = CHEAP) -> AsyncGenerator[Wor
             yield World(folder, relay, link, Console(team, anna, relay))
         finally:
             await relay.close()
+
+
+class LiveWorld:
+    """A team at a real relay that runs in another thread, for tests that are not asynchronous themselves.
+
+    Attributes:
+        world: the team.
+    """
+
+    def __init__(self, world: World, loop: LoopThread) -> None:
+        self.world = world
+        self._loop = loop
+
+    @property
+    def link(self) -> str:
+        """The support link."""
+        return self.world.link
+
+    @property
+    def console(self) -> Console:
+        """The administrator; hand what it does to ``do``."""
+        return self.world.console
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something on the relay's own loop and return its result."""
+        return self._loop.wait(work)
+
+
+@contextmanager
+def live_world(folder: Path, policy: Policy = CHEAP) -> Generator[LiveWorld]:
+    """Run a relay in a thread and yield a team at it."""
+    loop = LoopThread()
+    opened = real_world(folder, policy)
+    world = loop.wait(_entered(opened))
+    try:
+        yield LiveWorld(world, loop)
+    finally:
+        loop.wait(_left(opened))
+        loop.close()
+
+
+async def _entered(opened: Any) -> World:
+    world: World = await opened.__aenter__()
+    return world
+
+
+async def _left(opened: Any) -> None:
+    await opened.__aexit__(None, None, None)

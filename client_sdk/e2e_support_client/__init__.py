@@ -4,6 +4,7 @@ import logging
 
 from e2e_support.errors import PeerError, SupportError, TransportError, TrustError, UsageError
 from e2e_support.vocab import Verdict
+from e2e_support_client.blocking import BlockingSupportClient
 from e2e_support_client.client import SupportClient
 from e2e_support_client.debug import collectors, redact
 from e2e_support_client.debug.report import DebugReport, Field, FieldState
@@ -33,6 +34,7 @@ from e2e_support_keys.keystore import FileKeystore, Keystore, MemoryKeystore
 __all__ = [
     "AttachmentInfo",
     "Author",
+    "BlockingSupportClient",
     "Choice",
     "DebugReport",
     "Event",

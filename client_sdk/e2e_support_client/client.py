@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal, Self, TypeVar
+from typing import Final, Literal, Self, TypedDict, TypeVar
 
 import platformdirs
 
@@ -26,7 +26,7 @@ from e2e_support_client.debug.report import DebugReport
 from e2e_support_client.delivery import Delivery, OnState
 from e2e_support_client.guard import OnSecret
 from e2e_support_client.model import Event, Profile, Registration, TeamInfo
-from e2e_support_client.notify import Journal, Listener, Place, stream
+from e2e_support_client.notify import EventStream, Journal, Listener, Place
 from e2e_support_client.outbox import Outbox
 from e2e_support_client.port import RelayPort
 from e2e_support_client.reader import Reader
@@ -59,6 +59,24 @@ class Settings:
     redactors: tuple[redact.Redactor, ...]
     consent: Consent | None
     on_secret: OnSecret | None
+    lock_wait: timedelta
+    on_state: OnState
+
+
+class ClientOptions(TypedDict, total=False):
+    """The options of ``SupportClient`` by name, for wrappers."""
+
+    keystore: Keystore | None
+    state_dir: str | os.PathLike[str] | None
+    profile: Profile | None
+    collectors: Sequence[Collector]
+    redactors: Sequence[redact.Redactor]
+    consent: Consent | None
+    on_secret: OnSecret | None
+    proxy: str | None
+    timeout: timedelta
+    retry: RetryPolicy
+    relay: RelayPort | None
     lock_wait: timedelta
     on_state: OnState
 
@@ -228,11 +246,9 @@ class SupportClient:
         number = (await context.rooms.row(ticket)).number if ticket else None
         listener, wake = Listener(context.relay), asyncio.Event()
         context.rooms.listeners.add(wake)
-        events = stream(self._journal, listener, context.reader, wake, since=since or "", number=number)
         try:
-            yield events
+            yield EventStream(self._journal, listener, context.reader, wake, since=since or "", number=number)
         finally:
-            await events.aclose()
             await listener.stop()
             context.rooms.listeners.discard(wake)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import SupportError, TransportError, UsageError
@@ -167,16 +168,8 @@ class Listener:
             await asyncio.sleep(pause)
 
 
-async def stream(
-    journal: Journal,
-    listener: Listener,
-    reader: Reader,
-    wake: asyncio.Event,
-    *,
-    since: str,
-    number: str | None,
-) -> AsyncGenerator[Event]:
-    """Yield what happened after a cursor and what happens from now on, for ever.
+class EventStream:
+    """What happened after a cursor and what happens from now on, for ever; a step may be cancelled and repeated.
 
     Args:
         journal: what happened.
@@ -186,21 +179,54 @@ async def stream(
         since: a cursor; empty for everything.
         number: one ticket; ``None`` for all.
     """
-    told: dict[str, str] = {}
-    await (reader.sync_one(number) if number else reader.sync())
-    while True:
-        wake.clear()
-        for event in [*await journal.after(since, number), *await journal.problems(told)]:
-            since = event.cursor or since
-            if number in {None, event.number}:
-                yield event
-        rung = await listener.wait(await journal.places(number), wake)
-        await _pull(reader.pull, rung)
 
+    def __init__(
+        self,
+        journal: Journal,
+        listener: Listener,
+        reader: Reader,
+        wake: asyncio.Event,
+        *,
+        since: str,
+        number: str | None,
+    ) -> None:
+        self._journal = journal
+        self._listener = listener
+        self._reader = reader
+        self._wake = wake
+        self._since = since
+        self._number = number
+        self._begun = False
+        self._told: dict[str, str] = {}
+        self._ready: deque[Event] = deque()
 
-async def _pull(pull: Callable[[str], Awaitable[str]], numbers: Iterable[str]) -> None:
-    for number in numbers:
-        await pull(number)
+    def __aiter__(self) -> Self:
+        """Return the stream itself."""
+        return self
+
+    async def __anext__(self) -> Event:
+        """Return the next event, however long it takes.
+
+        Raises:
+            UsageError: ``bad_cursor``.
+        """
+        while not self._ready:
+            await self._look()
+            self._wake.clear()
+            happened = await self._journal.after(self._since, self._number)
+            happened += await self._journal.problems(self._told)
+            self._since = next((event.cursor for event in reversed(happened) if event.cursor), self._since)
+            self._ready.extend(event for event in happened if self._number in {None, event.number})
+        return self._ready.popleft()
+
+    async def _look(self) -> None:
+        """Ask the relay for what is new: at first for all, then for what has rung."""
+        if not self._begun:
+            await (self._reader.sync_one(self._number) if self._number else self._reader.sync())
+            self._begun = True
+            return
+        for number in await self._listener.wait(await self._journal.places(self._number), self._wake):
+            await self._reader.pull(number)
 
 
 def _place(cursor: str) -> int:

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from e2e_support.codec import Message as Body
 from e2e_support.content import CloseBody, MessageBody, OpenBody, Pair, ReopenBody
 from e2e_support.crypto.suite import KEM_PUBLIC
+from e2e_support.errors import UsageError
 from e2e_support.ticket_keys import parse_number
 from e2e_support.vocab import Kind
 from e2e_support_client.context import Context
@@ -19,6 +20,7 @@ from e2e_support_client.courier import prepare
 from e2e_support_client.debug.report import DebugReport
 from e2e_support_client.delivery import no_progress
 from e2e_support_client.model import Attachable, Message, OnProgress, Page, Ticket, TicketRef, TicketSummary
+from e2e_support_client.store import TicketRow
 
 Offline = Literal["queue", "raise"]
 Order = Literal["updated", "created"]
@@ -116,10 +118,10 @@ class Tickets:
             offline: as for ``create``.
 
         Raises:
-            UsageError: ``unknown_ticket``, ``bad_number``, or the rule that stands against it.
+            UsageError: ``unknown_ticket``, ``bad_number``, ``not_stored``, or the rule that stands against it.
             TrustError: as for ``create``, likewise ``TransportError``.
         """
-        row = await self._context.rooms.row(number)
+        row = await self._stored_row(number)
         _, body = await self._context.guarded("", _text(body))
         return await self._send(
             Kind.MESSAGE,
@@ -139,7 +141,7 @@ class Tickets:
             note: why, where the policy wants that.
             offline: as for ``create``.
         """
-        row = await self._context.rooms.row(number)
+        row = await self._stored_row(number)
         return await self._send(Kind.CLOSE, CloseBody(_text(note), ""), row.number, offline=offline)
 
     async def reopen(self, number: str, body: str, *, offline: Offline = "queue") -> TicketRef:
@@ -150,7 +152,7 @@ class Tickets:
             body: the text.
             offline: as for ``create``.
         """
-        row = await self._context.rooms.row(number)
+        row = await self._stored_row(number)
         return await self._send(Kind.REOPEN, ReopenBody(_text(body)), row.number, offline=offline)
 
     async def mark_read(self, number: str) -> None:
@@ -240,6 +242,17 @@ class Tickets:
         manifest = await self._reader.manifest(row.number, name, seq)
         keys = self._context.rooms.keys(row)
         return await self._context.courier.download(keys, manifest, Path(target), on_progress, force=force)
+
+    async def _stored_row(self, number: str) -> TicketRow:
+        """Return a ticket that has reached the relay."""
+        row = await self._context.rooms.row(number)
+        if row.number in await self._reader.waiting():
+            raise UsageError(
+                "not_stored",
+                f"{row.number} itself is not stored yet",
+                hint="Send what is kept first; then write into it.",
+            )
+        return row
 
     async def _send(
         self,

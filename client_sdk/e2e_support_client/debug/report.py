@@ -186,7 +186,7 @@ def as_json(value: object, depth: int = 0) -> Json:
         return {_text_value(str(key)): as_json(item, depth + 1) for key, item in items}
     if isinstance(value, (list, tuple, set, frozenset)) and depth < DEPTH_MAX:
         return [as_json(item, depth + 1) for item in list(cast("Sequence[object]", value))[:ITEMS_MAX]]
-    return f"<{type(value).__name__}>"
+    return f"<{type(cast('object', value)).__name__}>"
 
 
 def _text_value(text: str) -> str:
