@@ -8,37 +8,27 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
 
-from e2e_support.codec import Message
 from e2e_support.crypto import cae
 from e2e_support.crypto.hash import derive, digest, same
 from e2e_support.crypto.pad import pad, unpad
 from e2e_support.crypto.secret import SECRET_ACCESS, Random, Secret, draw
-from e2e_support.crypto.sign import SigningKey, require_signature
+from e2e_support.crypto.sign import SigningKey
 from e2e_support.crypto.suite import KEY_SIZE, SUITE, VERSION
 from e2e_support.errors import UsageError
 from e2e_support.ids import Hash, MailboxId, TeamId
-from e2e_support.limits import KIB
 from e2e_support.mailbox import check_entry, mailbox_id
+from e2e_support.roster_links import DeviceAdd
+from e2e_support.roster_rules import check_possession
 from e2e_support.support_link import SupportLink
 from e2e_support.tags import Tag
 from e2e_support.vocab import Direction
-from e2e_support.wire import SIG, DeviceRecord, Entry
+from e2e_support.wire import DeviceRecord, Entry
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _CODE_BYTES = 5  # 40 bits: guessed online at most, since each guess needs the link and leaves a trace
 _CHECKSUM = 4
 _SECRET_TEXT = 48  # base64 of secret and checksum
-
-
-@dataclass(frozen=True, slots=True)
-class JoinRequest(Message):
-    """What a newcomer hands in: their record, and a signature that shows that they hold its key."""
-
-    LIMIT: ClassVar[int] = 5 * KIB
-    record: DeviceRecord
-    proof: Annotated[bytes, SIG]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,40 +91,25 @@ class Invitation:
         """Where the newcomer's request is left."""
         return mailbox_id(self.capability.public)
 
-    def seal(self, request: JoinRequest, random: Random) -> bytes:
-        """Return the entry that hands in a request."""
-        ciphertext = cae.encrypt(self._key(), Tag.INVITE, self.mailbox, pad(request.to_bytes()), random)
+    def seal(self, joining: DeviceAdd, random: Random) -> bytes:
+        """Return the entry in which a newcomer hands in their device, proven for this team."""
+        ciphertext = cae.encrypt(self._key(), Tag.INVITE, self.mailbox, pad(joining.to_bytes()), random)
         return Entry(VERSION, SUITE, 0, Direction.USER_TO_TEAM, (), ciphertext).to_bytes()
 
-    def open(self, entry: bytes) -> JoinRequest:
-        """Return the request in an entry, once the newcomer's proof holds (attack 10).
+    def open(self, entry: bytes) -> DeviceAdd:
+        """Return what a newcomer handed in, once their proof holds (attack 10): the payload of the link to come.
 
         Raises:
-            PeerError: ``cannot_open`` (another code was used), ``malformed``, ``bad_signature``.
+            PeerError: ``cannot_open`` (another code was used), ``malformed``.
+            TrustError: ``no_possession``.
         """
         ciphertext = check_entry(entry).ciphertext
-        request = JoinRequest.from_bytes(
-            unpad(cae.decrypt(self._key(), Tag.INVITE, self.mailbox, ciphertext))
-        )
-        check_proof(self.team.team_id, request.record, request.proof)
-        return request
+        joining = DeviceAdd.from_bytes(unpad(cae.decrypt(self._key(), Tag.INVITE, self.mailbox, ciphertext)))
+        check_possession(self.team.team_id, joining)
+        return joining
 
     def _key(self) -> Secret:
         return derive(self.secret, Tag.INVITE_KEY, self.team.team_id, self.code.encode("ascii"))
-
-
-def prove_device(key: SigningKey, team_id: TeamId, record: DeviceRecord) -> bytes:
-    """Return the newcomer's signature that ties their key to exactly this record and team (§4.10)."""
-    return key.sign(Tag.DEVICE_PROOF, team_id, record.to_bytes())
-
-
-def check_proof(team_id: TeamId, record: DeviceRecord, proof: bytes) -> None:
-    """Do nothing if a record was proven by its own key.
-
-    Raises:
-        PeerError: ``bad_signature``.
-    """
-    require_signature(record.sign_key, proof, Tag.DEVICE_PROOF, team_id, record.to_bytes())
 
 
 def join_hash(team_id: TeamId, record: DeviceRecord) -> Hash:

@@ -10,9 +10,10 @@ import pytest
 
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
-from e2e_support.errors import PeerError, UsageError
+from e2e_support.errors import PeerError, TrustError, UsageError
 from e2e_support.ids import TeamId
-from e2e_support.invitation import Invitation, JoinRequest, check_proof, join_hash, prove_device
+from e2e_support.invitation import Invitation, join_hash
+from e2e_support.roster_links import prove_device
 from e2e_support.support_link import SupportLink
 from team_builder import device
 
@@ -27,7 +28,7 @@ def counting() -> Callable[[int], bytes]:
 
 
 INVITATION = Invitation.make(TEAM, counting())
-REQUEST = JoinRequest(BEN.record, prove_device(BEN.sign, TEAM.team_id, BEN.record))
+REQUEST = BEN.joining(TEAM.team_id)
 
 
 def test_link_and_code_come_back() -> None:
@@ -59,7 +60,7 @@ def test_what_is_no_invitation(link: str, code: str) -> None:
 
 
 def test_the_inviter_opens_the_request() -> None:
-    """Record and proof arrive as they were sealed."""
+    """Record and proof arrive as they were sealed, ready to stand in a link."""
     assert INVITATION.open(INVITATION.seal(REQUEST, counting())) == REQUEST
 
 
@@ -79,9 +80,9 @@ def test_a_record_needs_the_proof_of_its_own_key() -> None:
         prove_device(BEN.sign, TeamId(bytes(32)), BEN.record),
         prove_device(BEN.sign, TEAM.team_id, replace(BEN.record, label="Mallory")),
     ):
-        with pytest.raises(PeerError) as error:
-            check_proof(TEAM.team_id, BEN.record, proof)
-        assert error.value.code == "bad_signature"
+        with pytest.raises(TrustError) as error:
+            INVITATION.open(INVITATION.seal(replace(REQUEST, proof=proof), counting()))
+        assert error.value.code == "no_possession"
 
 
 def test_words_name_one_device_of_one_team() -> None:
