@@ -26,7 +26,7 @@ from e2e_support.roster_links import (
     Threshold,
     link_hash,
 )
-from e2e_support.roster_rules import NOBODY, check_possession, check_signatures, quorum, recovering
+from e2e_support.roster_rules import NOBODY, Quorum, check_possession, check_signatures, quorum, recovering
 from e2e_support.roster_state import RosterState
 from e2e_support.vocab import AdmissionMode, LinkType
 from e2e_support.wire import EpochRecord
@@ -47,10 +47,24 @@ def follow(roster: R, link: OpenLink) -> R:
         PeerError: ``bad_key``.
         TrustError: a rule of section 4.4.
     """
+    changed = advance(roster, link)
+    check_signatures(roster.membership, link, needed_for(roster, link))
+    return changed
+
+
+def needed_for(roster: RosterState, link: OpenLink) -> Quorum:
+    """Return whose signatures the next link needs; arguments as for ``follow``."""
+    return quorum(roster.membership, link, roster.owed or NOBODY)
+
+
+def advance(roster: R, link: OpenLink) -> R:
+    """Return what a roster would be with one more link, whoever signed it; arguments and errors as for ``follow``.
+
+    For links that still wait for signatures: nothing may be stored or sealed because of it.
+    """
     _check_next(roster, link)
     _check_owed(roster, link)
     changed = _step(roster, link)
-    check_signatures(roster.membership, link, quorum(roster.membership, link, roster.owed or NOBODY))
     return replace(changed, links=(*roster.links, link.data), hashes=(*roster.hashes, link_hash(link.signed)))
 
 

@@ -7,11 +7,21 @@ import pytest
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import PeerError, TrustError
-from e2e_support.roster_links import IssuerKey, IssuerKeys, Payload, RelayKeys
+from e2e_support.roster import next_body
+from e2e_support.roster_links import (
+    IssuerKey,
+    IssuerKeys,
+    Payload,
+    RelayKeys,
+    Threshold,
+    open_link,
+    sign_link,
+)
+from e2e_support.roster_steps import advance, follow, needed_for
 from e2e_support.vocab import AdmissionMode
-from team_builder import Team, device, seed_of
+from team_builder import TIME, Team, device, seed_of
 
-ANNA = device("anna")
+ANNA, CARL = device("anna"), device("carl")
 GRANT = IssuerKey(AdmissionMode.GRANT, 0, 2**32, SigningKey(Secret(seed_of("host"))).public)
 MODULUS = b"\xc0" + bytes(254) + b"\x01"
 BLIND = IssuerKey(AdmissionMode.BLIND, 20_000, 20_000, MODULUS)
@@ -54,3 +64,14 @@ def test_false_key_lists_are_refused(name: str, payload: Payload, code: str) -> 
     with pytest.raises((TrustError, PeerError)) as caught:
         Team.found(ANNA).do((payload, [ANNA]))
     assert caught.value.code == code
+
+
+def test_what_a_link_would_change_can_be_seen_before_it_is_signed() -> None:
+    """Looking ahead at an unsigned link needs no signature and gives none: following it is refused."""
+    roster = Team.found(ANNA, CARL).roster
+    link = open_link(sign_link(next_body(roster, Threshold(2), TIME), []))
+    assert advance(roster, link).threshold == 2
+    assert needed_for(roster, link).entitled == {ANNA.device_id, CARL.device_id}
+    with pytest.raises(TrustError) as caught:
+        follow(roster, link)
+    assert caught.value.code == "too_few_signers"
