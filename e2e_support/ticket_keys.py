@@ -145,7 +145,9 @@ def parse_number(text: str) -> str:
     Raises:
         UsageError: ``bad_number`` when it cannot be one.
     """
-    letters = text.strip().upper().removeprefix("T-").replace("-", "").translate(_LOOKALIKES)
+    letters = "".join(text.upper().split()).removeprefix("T-").replace("-", "").translate(_LOOKALIKES)
+    if len(letters) == _NUMBER_BITS // 5 + 1:
+        letters = letters.removeprefix("T")
     if len(letters) != _NUMBER_BITS // 5 or any(letter not in _CROCKFORD for letter in letters):
         raise UsageError(
             "bad_number",
