@@ -133,7 +133,10 @@ def verify_request(
         raise _bad()
     created, expires, nonce, keyid = input_match.groups()
     public = _unb64_or_bad(keyid, 32)
-    base = _signature_base(method, authority, path, query, content, parameters.removeprefix("e2es="))
+    try:
+        base = _signature_base(method, authority, path, query, content, parameters.removeprefix("e2es="))
+    except UnicodeEncodeError:  # a target with stray bytes, as some servers hand them on
+        raise _bad() from None
     if not verify(public, base64.b64decode(signature_match[1]), Tag.REQUEST, base):
         raise _bad()
     digest_bytes = base64.b64decode(digest_match[1])

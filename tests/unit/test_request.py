@@ -102,6 +102,15 @@ def test_only_one_spelling_is_accepted(name: str) -> None:
     assert error.value.code == "bad_signature"
 
 
+def test_a_target_that_is_no_text_is_not_signed() -> None:
+    """Attack 76: stray bytes in a path end in the one error, not in a fault of the relay."""
+    with pytest.raises(PeerError) as error:
+        verify_request(
+            method="GET", authority="relay.example", path="/\udcff", query="", headers=list(signed().items())
+        )
+    assert error.value.code == "bad_signature"
+
+
 @pytest.mark.parametrize("offset", [-CLOCK_SKEW, 0, REQUEST_LIFE])
 def test_a_request_lives_its_time(offset: int) -> None:
     """A request is good from a little before it was made until it expires."""
