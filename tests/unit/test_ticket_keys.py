@@ -111,13 +111,11 @@ def moved_epoch(entry: Entry) -> Entry:
 )
 def test_a_box_opens_at_its_place_only(team_id: TeamId, mailbox: MailboxId, entry: Entry) -> None:
     """A box cannot be moved to another team, mailbox or generation (attacks 5, 6)."""
-    for open_key in (
-        lambda: open_team_box(TEAM.keys.kem, team_id, mailbox, entry),
-        lambda: UserKeyPort(team_id, KEYS.reply).open_key(mailbox, entry),
-    ):
-        with pytest.raises(PeerError) as error:
-            open_key()
-        assert error.value.code == "cannot_open"
+    with pytest.raises(PeerError) as by_team:
+        open_team_box(TEAM.keys.kem, team_id, mailbox, entry)
+    with pytest.raises(PeerError) as by_user:
+        UserKeyPort(team_id, KEYS.reply).open_key(mailbox, entry)
+    assert by_team.value.code == by_user.value.code == "cannot_open"
 
 
 def test_a_team_box_opens_in_its_epoch_only() -> None:
@@ -142,23 +140,23 @@ NUMBER = ticket_number(MailboxId(bytes(16)))
 
 @pytest.mark.parametrize(
     "typed",
-    [
-        NUMBER,
-        NUMBER.lower(),
-        NUMBER.replace("-", ""),
-        f"  {NUMBER[2:]} ",
-        NUMBER.replace("0", "o").replace("1", "l"),
-    ],
-    ids=["as printed", "lower case", "without dashes", "without T", "look-alikes"],
+    {
+        "as printed": NUMBER,
+        "lower case": NUMBER.lower(),
+        "without dashes": NUMBER.replace("-", ""),
+        "with spaces": f"  {NUMBER.replace('-', ' ')} ",
+        "without T": NUMBER[2:],
+        "look-alikes": NUMBER.replace("0", "o").replace("1", "l"),
+    }.values(),
 )
 def test_numbers_are_read_as_people_type_them(typed: str) -> None:
-    """Case, dashes, the letter in front and look-alikes do not matter."""
-    if typed == NUMBER.replace("-", ""):
-        typed = typed[1:]  # the T belongs to its dash
+    """Case, dashes, spaces, the letter in front and look-alikes do not matter."""
     assert parse_number(typed) == NUMBER
 
 
-@pytest.mark.parametrize("typed", ["", "T-", "T-AAAAA", "T-AAAAA-AAAAU", "T-AAAAA-AAAAAA", "T-ÄÄÄÄÄ-ÄÄÄÄÄ"])
+@pytest.mark.parametrize(
+    "typed", ["", "T-", "T-AAAAA-AAAA", "T-AAAAA-AAAAU", "T-AAAAA-AAAAAA", "T-ÄÄÄÄÄ-ÄÄÄÄÄ"]
+)
 def test_what_is_no_number_is_refused(typed: str) -> None:
     """With words, before anything is looked up."""
     with pytest.raises(UsageError) as error:
