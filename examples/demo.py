@@ -29,12 +29,12 @@ BIN = Path(sys.executable).parent
 MIB = 1024 * 1024
 
 SUBJECT = "Marigold calendar crashes on startup"
-BODY = "Since yesterday the calendar window vanishes.\nI opened the appointment with Dr. Weatherstone first."
+BODY = "Yesterday evening the calendar window vanished.\nI opened the appointment with Dr. Weatherstone first."
 ANSWER = "Please remove the recurring appointment called Quarterly-Checkup and start again."
 THANKS = "That helped, the appointment with Weatherstone is visible again. Thank you!"
 RESOLUTION = "Recurring appointments without an end crashed the calendar; repaired in release Bluebell."
 NOTE = "Third report about Quarterly appointments this week, ask Engineering about Snapdragon."
-DEBUG = {"app": {"release": "Foxglove-2026.11"}, "locale": "pt-BR", "log": ["ValueError: Larkspur index"]}
+DEBUG = {"app": {"release": "Foxglove-2026.11"}, "locale": "pt-BR", "log": ["ValueError: Larkspur ledger"]}
 PASSPHRASES = {"admin": "correct-horse-battery-admin", "user": "correct-horse-battery-user"}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import asyncio
 import sys
 from pathlib import Path
 
@@ -18,7 +18,8 @@ async def test_a_visit_leaves_the_journal_in_place(relay: Client, team: TeamHand
     await ticket.append(make_entry())
     for _ in range(4):  # enough that each reading thread has its connection
         await ticket.page()
-    subprocess.run([sys.executable, "-c", VISITOR, str(database)], check=True)
+    visitor = await asyncio.create_subprocess_exec(sys.executable, "-c", VISITOR, str(database))
+    assert await visitor.wait() == 0
     assert database.with_name("relay.db-wal").exists()
     await ticket.append(make_entry())
     assert (await ticket.page()).head.length == 2
