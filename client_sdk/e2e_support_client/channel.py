@@ -141,9 +141,10 @@ class Channel:
     ) -> Opened | None:
         if refused.code == "head_moved":
             return await self._pull_own(draft, author, on_pulled)
-        if refused.code == "epoch_changed":
-            await self._refresh_team()
-            return None
+        if refused.code in {"epoch_changed", "not_found"}:  # an old epoch's capability finds nothing
+            grown = await self._refresh_team()
+            if grown or refused.code == "epoch_changed":
+                return None
         raise refused
 
     async def _pull_own(self, draft: Draft, author: Author, on_pulled: OnPulled) -> Opened | None:
@@ -164,6 +165,7 @@ class Channel:
         await self._refresh_team()
         return self.conversation.receive(item, accept_strange=True)
 
-    async def _refresh_team(self) -> None:
-        await self._team.refresh()
+    async def _refresh_team(self) -> int:
+        grown = await self._team.refresh()
         self.conversation.team = self._team.roster
+        return grown

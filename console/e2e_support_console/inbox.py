@@ -137,7 +137,7 @@ class Inbox:
                 ``sync`` finds out and sends it once.
             PeerError, TrustError: relay or team are not as they must be; nothing more is sent.
         """
-        shown = self._as_team(self._desk.roster.policy.staff, wanted=as_team)
+        shown = self.as_team(self._desk.roster.policy.staff, wanted=as_team)
         return await self._write(number, Kind.MESSAGE, MessageBody(text, int(shown)), anyway=anyway)
 
     async def note(self, number: str, text: str) -> InboxTicket:
@@ -177,7 +177,7 @@ class Inbox:
         return await self._line(row)
 
     @staticmethod
-    def _as_team(staff: Staff, *, wanted: bool | None) -> bool:
+    def as_team(staff: Staff, *, wanted: bool | None) -> bool:
         """The policy decides under which name the team answers, where it does not leave the choice."""
         if staff.identity is StaffIdentity.PER_ADMIN:
             return bool(staff.as_team) if wanted is None else wanted
