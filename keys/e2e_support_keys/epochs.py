@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from e2e_support.codec import Items, Message, Uint, decode, encode
+from e2e_support.codec import Bin, Items, Message, Uint, decode, encode
 from e2e_support.crypto import cae
 from e2e_support.crypto.hash import derive
 from e2e_support.crypto.kem import KemPrivate, KemPublic
@@ -31,10 +31,10 @@ from e2e_support.epoch import (
 )
 from e2e_support.errors import PeerError, TrustError
 from e2e_support.ids import DeviceId, MailboxId, TeamId
-from e2e_support.limits import ARRAY_MAX, KIB, RING_MAX
+from e2e_support.limits import ARRAY_MAX, DEVICES_MAX, KIB, RING_MAX
 from e2e_support.tags import Tag
 from e2e_support.ticket_keys import open_team_box
-from e2e_support.wire import DeviceRecord, Entry, EpochBox, EpochPackage, EpochRecord
+from e2e_support.wire import B16, DeviceRecord, Entry, EpochBox, EpochPackage, EpochRecord
 from e2e_support_keys.bundle import SecretKey
 
 _NO_HISTORY = Secret(bytes(KEY_SIZE))  # stands for the ring key in the box of a device without history
@@ -48,6 +48,19 @@ class _RingItem(Message):
 
 
 _RING = Items(_RingItem, ARRAY_MAX)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRing(Message):
+    """A ring as it lies beside the roster: for whom it is not, in the clear, and the sealed seeds.
+
+    Whoever begins the next epoch must know whom to keep out, even one who cannot open the ring; otherwise a
+    newcomer without history would get it with the next ring key.
+    """
+
+    LIMIT: ClassVar[int] = RING_MAX
+    without_history: Annotated[tuple[DeviceId, ...], Items(B16, DEVICES_MAX)]
+    sealed: Annotated[bytes, Bin(most=RING_MAX)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +80,17 @@ class _BoxSecrets:
         if len(data) != 3 * KEY_SIZE:
             raise PeerError("malformed", "an epoch box holds three secrets")
         return cls(*(Secret(data[at : at + KEY_SIZE]) for at in range(0, len(data), KEY_SIZE)))
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenEpoch:
+    """What an epoch's package gave one device, all of it checked; ``seeds`` has the epoch's own and the ring's."""
+
+    number: int
+    keys: EpochKeys
+    locator: Secret
+    seeds: Mapping[int, Secret]
+    without_history: frozenset[DeviceId]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +122,7 @@ def make_epoch(
         locator: 32 bytes, made at genesis, the same for ever.
         older: seeds of older epochs for those who get history.
         random: source of seed and ring key.
-        without_history: devices that must not open the ring.
+        without_history: those of the devices that must not open the ring.
 
     Raises:
         PeerError: ``bad_key`` when a device's KEM key is unusable.
@@ -114,7 +138,8 @@ def make_epoch(
         return EpochBox(device.device_id, seal(KemPublic(device.kem_key), Tag.EPOCH_BOX, context, plain))
 
     boxes = tuple(box(device) for device in devices)
-    ring = _seal_ring(ring_key, ring_context(team, number), older, random)
+    sealed = _seal_ring(ring_key, ring_context(team, number), older, random)
+    ring = SealedRing(tuple(sorted(without_history)), sealed).to_bytes() if older else b""
     return NewEpoch(epoch_record(team, number, seed, boxes, ring), EpochPackage(number, boxes, ring))
 
 
@@ -132,6 +157,7 @@ class TeamKeys:
         self._device_id = device_id
         self._kem = kem
         self._locator: Secret | None = None
+        self._without_history: frozenset[DeviceId] = frozenset()
         self._seeds: dict[int, Secret] = {}
         self._opened: dict[int, EpochKeys] = {}
 
@@ -146,32 +172,40 @@ class TeamKeys:
             TrustError: ``bad_package`` (not what the epoch's signer made), ``no_box`` (none for this device
                 or one that does not open), ``bad_epoch`` (a seed or locator other than the signed one).
         """
-        if not 0 <= package.epoch < len(records):
-            raise TrustError(
-                "bad_package", f"the roster has no epoch {package.epoch}", hint="Fetch it again."
-            )
-        record = records[package.epoch]
-        check_package(record, package)
-        secrets = self._open_box(record, package)
-        keys = check_epoch_seed(record, self._team_in(record.epoch), secrets.seed)
-        older = self._open_ring(records[: record.epoch], package, secrets.ring_key)
-        self._take_locator(secrets.locator)
-        self._seeds |= {**older, record.epoch: secrets.seed}
-        self._opened[record.epoch] = keys
+        opened = self._open(records, package)
+        self._locator = opened.locator
+        self._seeds |= opened.seeds
+        self._opened[opened.number] = opened.keys
+        if opened.number == self.newest:
+            self._without_history = opened.without_history
+
+    def check(self, records: Sequence[EpochRecord], package: EpochPackage) -> tuple[int, ...]:
+        """Check all that ``add`` checks and keep nothing; return the older epochs that box and ring do not give.
+
+        For co-signers and auditors: an epoch can be refused before it stands. Arguments and errors as for ``add``.
+        """
+        opened = self._open(records, package)
+        return tuple(record.epoch for record in records[: opened.number] if record.epoch not in opened.seeds)
 
     def missing(self, records: Sequence[EpochRecord]) -> tuple[int, ...]:
         """Return the epochs whose tickets this device cannot read, so that people can be told."""
         return tuple(record.epoch for record in records if record.epoch not in self._seeds)
 
     def next_epoch(
-        self, devices: Sequence[DeviceRecord], random: Random, *, without_history: Collection[DeviceId] = ()
+        self,
+        devices: Sequence[DeviceRecord],
+        random: Random,
+        *,
+        without_history: Collection[DeviceId] = (),
+        with_history: Collection[DeviceId] = (),
     ) -> NewEpoch:
         """Return the epoch after the newest known one, with a ring of all seeds that this device knows.
 
         Args:
             devices: every device that will be active; see ``make_epoch``.
             random: source of seed and ring key.
-            without_history: devices that must not open older epochs.
+            without_history: devices that must not open older epochs, besides those that may not now.
+            with_history: devices that may from now on.
 
         Raises:
             TrustError: ``no_box`` before the first epoch was added.
@@ -184,8 +218,18 @@ class TeamKeys:
             locator=self.locator,
             older=self._seeds,
             random=random,
-            without_history=without_history,
+            without_history=self._kept_out(devices, without_history, with_history),
         )
+
+    @property
+    def device_id(self) -> DeviceId:
+        """Whose keys these are."""
+        return self._device_id
+
+    @property
+    def without_history(self) -> frozenset[DeviceId]:
+        """The devices that the newest epoch's signer gave no history."""
+        return self._without_history
 
     @property
     def newest(self) -> int:
@@ -249,6 +293,27 @@ class TeamKeys:
     def _team_in(self, epoch: int) -> TeamId:
         return epoch_team(self._team_id, epoch)
 
+    def _kept_out(
+        self, devices: Sequence[DeviceRecord], more: Collection[DeviceId], fewer: Collection[DeviceId]
+    ) -> frozenset[DeviceId]:
+        present = {device.device_id for device in devices}
+        return ((self._without_history | set(more)) - set(fewer)) & present
+
+    def _open(self, records: Sequence[EpochRecord], package: EpochPackage) -> _OpenEpoch:
+        if not 0 <= package.epoch < len(records):
+            raise TrustError(
+                "bad_package", f"the roster has no epoch {package.epoch}", hint="Fetch it again."
+            )
+        record = records[package.epoch]
+        check_package(record, package)
+        secrets = self._open_box(record, package)
+        keys = check_epoch_seed(record, self._team_in(record.epoch), secrets.seed)
+        ring = _read_ring(package)
+        older = self._open_ring(records[: record.epoch], ring, secrets.ring_key)
+        self._check_locator(secrets.locator)
+        seeds = {**older, record.epoch: secrets.seed}
+        return _OpenEpoch(record.epoch, keys, secrets.locator, seeds, frozenset(ring.without_history))
+
     def _open_box(self, record: EpochRecord, package: EpochPackage) -> _BoxSecrets:
         sealed = next((box.sealed for box in package.boxes if box.device_id == self._device_id), None)
         if sealed is None:
@@ -260,22 +325,22 @@ class TeamKeys:
             raise _no_box(f"the box of epoch {record.epoch} does not open") from None
 
     def _open_ring(
-        self, older: Sequence[EpochRecord], package: EpochPackage, ring_key: Secret
+        self, older: Sequence[EpochRecord], ring: SealedRing, ring_key: Secret
     ) -> dict[int, Secret]:
         """Return the seeds in a ring, each checked against its own record (attack 57)."""
-        if not package.ring or ring_key == _NO_HISTORY:
+        if not ring.sealed or ring_key == _NO_HISTORY:
             return {}
-        context = ring_context(self._team_in(package.epoch), package.epoch)
+        epoch = len(older)
         try:
-            plain = cae.decrypt(ring_key, Tag.RING, context, package.ring)
+            plain = cae.decrypt(ring_key, Tag.RING, ring_context(self._team_in(epoch), epoch), ring.sealed)
             items = _RING.load(decode(plain, limit=RING_MAX))
         except PeerError:
-            raise _bad_ring(package.epoch) from None
+            raise _bad_ring(epoch) from None
         seeds = {item.epoch: item.seed for item in items}
         check_ring(older, self._team_id, seeds)
         return seeds
 
-    def _take_locator(self, locator: Secret) -> None:
+    def _check_locator(self, locator: Secret) -> None:
         """A second locator would lead some of the team to other staff logs than the rest."""
         if self._locator is not None and self._locator != locator:
             raise TrustError(
@@ -283,12 +348,18 @@ class TeamKeys:
                 "the box holds another locator than before",
                 hint="Write nothing under this epoch. Ask another owner to begin a new one.",
             )
-        self._locator = locator
+
+
+def _read_ring(package: EpochPackage) -> SealedRing:
+    if not package.ring:
+        return SealedRing((), b"")
+    try:
+        return SealedRing.from_bytes(package.ring)
+    except PeerError:
+        raise _bad_ring(package.epoch) from None
 
 
 def _seal_ring(ring_key: Secret, context: bytes, older: Mapping[int, Secret], random: Random) -> bytes:
-    if not older:
-        return b""
     items = tuple(_RingItem(number, older[number]) for number in sorted(older))
     return cae.encrypt(ring_key, Tag.RING, context, encode(_RING.dump(items)), random)
 

@@ -28,7 +28,7 @@ from e2e_support.limits import MIB, RING_MAX
 from e2e_support.tags import Tag
 from e2e_support.wire import EpochRecord
 from e2e_support_keys.bundle import UserBundle
-from e2e_support_keys.epochs import NewEpoch, TeamKeys, make_epoch
+from e2e_support_keys.epochs import NewEpoch, SealedRing, TeamKeys, make_epoch
 from e2e_support_keys.keystore import FileKeystore
 from e2e_support_keys.store import open_store
 from e2e_support_keys.vault import CEILING, DEFAULT, FLOOR, Cost, Header, LockedBox, lock, unlock
@@ -334,8 +334,10 @@ class Spy:
     def _ring(self, epoch: NewEpoch) -> Iterator[Secret]:
         """Open the ring with every secret that is known, whatever it was for."""
         context = ring_context(epoch_team(TEAM, epoch.record.epoch), epoch.record.epoch)
+        ring = epoch.package.ring
+        sealed = SealedRing.from_bytes(ring).sealed if ring else b""
         for secret in self.secrets:
-            opened = cae.try_decrypt(secret, Tag.RING, context, epoch.package.ring)
+            opened = cae.try_decrypt(secret, Tag.RING, context, sealed)
             if isinstance(opened, bytes):
                 yield from (
                     Secret(seed) for _, seed in cast("tuple[Pair, ...]", decode(opened, limit=RING_MAX))

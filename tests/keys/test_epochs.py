@@ -19,7 +19,7 @@ from e2e_support.tags import Tag
 from e2e_support.ticket_keys import seal_boxes
 from e2e_support.vocab import Direction, Role
 from e2e_support.wire import Entry, EpochBox, EpochPackage, EpochRecord
-from e2e_support_keys.epochs import NewEpoch, TeamKeys, make_epoch
+from e2e_support_keys.epochs import NewEpoch, SealedRing, TeamKeys, make_epoch
 from keys_room import KEY, OTHER_KEY, Numbered, refused
 from team_builder import Device, device
 
@@ -69,8 +69,13 @@ def three(seed: Secret, locator: Secret = LOCATOR, ring_key: Secret = OTHER_KEY)
 
 def ring_of(number: int, items: Sequence[tuple[int, bytes]], key: Secret = OTHER_KEY) -> bytes:
     """Return a ring with any content."""
+    return sealed_ring(key, number, encode(tuple(items)))
+
+
+def sealed_ring(key: Secret, number: int, plain: bytes) -> bytes:
+    """Return a ring of any bytes that is meant for everybody."""
     context = ring_context(epoch_team(TEAM, number), number)
-    return cae.encrypt(key, Tag.RING, context, encode(tuple(items)), RANDOM)
+    return SealedRing((), cae.encrypt(key, Tag.RING, context, plain, RANDOM)).to_bytes()
 
 
 def boxed_entry(record: EpochRecord, key: Secret) -> Entry:
@@ -171,6 +176,73 @@ def test_a_rotation_by_a_device_without_history_keeps_the_others_history() -> No
     assert (anna.missing(records), ben.missing(records)) == ((), (0,))
 
 
+def test_no_history_stays_no_history() -> None:
+    """A later rotation by whomever does not hand the older epochs to a newcomer who was to have none of them."""
+    first = founded(ANNA)
+    anna, ben, cleo = keys_of(ANNA), keys_of(BEN), keys_of(CLEO)
+    anna.add([first.record], first.package)
+    second = anna.next_epoch([ANNA.record, BEN.record], RANDOM, without_history={BEN.device_id})
+    records = [first.record, second.record]
+    everyone = [ANNA.record, BEN.record, CLEO.record]
+    for keys in (anna, ben):
+        keys.add(records, second.package)
+        assert keys.without_history == {BEN.device_id}
+    third = ben.next_epoch(everyone, RANDOM, without_history={CLEO.device_id})
+    anna.add([*records, third.record], third.package)
+    assert anna.without_history == {BEN.device_id, CLEO.device_id}
+    fourth = anna.next_epoch(everyone, RANDOM)
+    records += [third.record, fourth.record]
+    ben.add(records, fourth.package)
+    cleo.add(records, fourth.package)
+    assert (ben.missing(records), cleo.missing(records)) == ((0, 2), (0, 1, 2))
+
+
+def test_history_can_be_given_later() -> None:
+    """A rotation that says so gives history to a device that had none; one that is gone is forgotten."""
+    first = founded(ANNA)
+    anna, ben = keys_of(ANNA), keys_of(BEN)
+    anna.add([first.record], first.package)
+    second = anna.next_epoch([ANNA.record, BEN.record], RANDOM, without_history={BEN.device_id})
+    records = [first.record, second.record]
+    anna.add(records, second.package)
+    third = anna.next_epoch([ANNA.record, BEN.record], RANDOM, with_history={BEN.device_id})
+    ben.add([*records, third.record], third.package)
+    assert ben.missing([*records, third.record]) == ()
+    alone = anna.next_epoch([ANNA.record], RANDOM)
+    assert SealedRing.from_bytes(third.package.ring).without_history == ()
+    assert SealedRing.from_bytes(alone.package.ring).without_history == ()
+
+
+def test_an_older_epoch_does_not_bring_back_who_had_no_history() -> None:
+    """Who is kept out is what the newest epoch says, in whatever order the packages come."""
+    first = founded(ANNA)
+    anna, other = keys_of(ANNA), TeamKeys(TEAM, ANNA.device_id, ANNA.kem)
+    anna.add([first.record], first.package)
+    second = anna.next_epoch([ANNA.record, BEN.record], RANDOM, without_history={BEN.device_id})
+    records = [first.record, second.record]
+    anna.add(records, second.package)
+    third = anna.next_epoch([ANNA.record, BEN.record], RANDOM, with_history={BEN.device_id})
+    records.append(third.record)
+    other.add(records, third.package)
+    other.add(records, second.package)
+    assert other.without_history == frozenset()
+
+
+def test_an_epoch_can_be_checked_before_it_stands() -> None:
+    """Checking finds what adding would find, keeps nothing, and says what the ring leaves out."""
+    first = founded(ANNA)
+    second = forged(1, {ANNA: three(KEY)}, ring=ring_of(1, []))
+    keys = keys_of(ANNA)
+    assert keys.device_id == ANNA.device_id
+    assert keys.check([first.record, second.record], second.package) == (0,)
+    keys.add([first.record], first.package)
+    poisoned = forged(1, {ANNA: three(KEY)}, ring=ring_of(1, [(0, b"\x01" * 32)]))
+    with refused("bad_epoch", TrustError):
+        keys.check([first.record, poisoned.record], poisoned.package)
+    assert keys.newest == 0
+    assert keys.missing([first.record, second.record]) == (1,)
+
+
 def test_the_genesis_has_no_ring() -> None:
     """Where there is nothing older there is no ring."""
     assert founded(ANNA).package.ring == b""
@@ -248,11 +320,12 @@ def test_a_poisoned_ring_is_refused(items: list[tuple[int, bytes]]) -> None:
     [
         ring_of(1, [(0, b"\x01" * 32)], key=KEY),
         ring_of(2, [(0, b"\x01" * 32)]),
-        cae.encrypt(OTHER_KEY, Tag.RING, ring_context(TEAM, 1), b"\xc1", RANDOM),
+        sealed_ring(OTHER_KEY, 1, b"\xc1"),
         ring_of(1, [(0, b"short")]),
+        SealedRing((), b"noise").to_bytes(),
         b"noise",
     ],
-    ids=["another key", "another place", "not encoded", "a short seed", "noise"],
+    ids=["another key", "another place", "not encoded", "a short seed", "noise inside", "noise"],
 )
 def test_a_ring_that_does_not_open_is_refused(ring: bytes) -> None:
     """A ring that its own readers cannot read is the signer's fault and stops them."""
