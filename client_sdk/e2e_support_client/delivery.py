@@ -123,6 +123,7 @@ class Delivery:
 
     async def _begin(self, item: ItemRow, on_progress: OnProgress) -> str:
         """Check the rules as early as possible, offline too; then see to it that there is a mailbox."""
+        self._told(State.DRAFT)
         trouble = await self._refresh_team()
         files = await self._store.files(item.key)
         if self._team.known:
@@ -147,6 +148,7 @@ class Delivery:
                 manifests = [
                     await self._courier.upload(room.keys, item.key, file, on_progress) for file in files
                 ]
+                self._told("uploaded")
                 await self._push(room, item, tuple(manifests))
             await self._stored(room, item)
         return item.number
@@ -197,7 +199,8 @@ class Delivery:
         month = written.year * 100 + written.month
         row = self._rooms.place(month, await self._store.next_place(month))
         await self._store.place_item(item.key, row)
-        await self._enter(item.key, State.DRAFT)
+        await self._store.set_state(item.key, State.DRAFT)
+        self._told("placed")
 
     async def _admit(self, item: ItemRow, on_progress: OnProgress) -> None:
         """Create the mailbox; if there is one, look whose it is."""
