@@ -20,6 +20,7 @@ from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.ids import MailboxId, MessageId
+from e2e_support.policy import DEFAULT, Policy
 from e2e_support.roster import TrustedRoster, next_bodies
 from e2e_support.roster_links import DeviceAdd, prove_device, sign_link
 from e2e_support.support_link import SupportLink
@@ -108,24 +109,31 @@ class Room:
         home: the console's directory.
         relay: the relay; tests inject faults into it.
         keystore: the console's keys.
+        url: the relay's address.
+        code: the one-time code.
+        policy: the team's.
     """
 
     home: Path
     relay: FakeRelay = field(default_factory=FakeRelay)
     keystore: MemoryKeystore = field(default_factory=MemoryKeystore)
+    url: str = URL
+    code: str = CODE
+    policy: Policy = DEFAULT
 
     async def found(
-        self, relay: RelayPort | None = None, *, code: str = CODE, owner: str = "Anna"
+        self, relay: RelayPort | None = None, *, code: str = "", owner: str = "Anna"
     ) -> TeamClient:
         """Return the console of a new team."""
         return await TeamClient.create(
-            URL,
+            self.url,
             name="Example team",
             owner=owner,
-            bootstrap_code=code,
+            bootstrap_code=code or self.code,
             keystore=self.keystore,
             state_dir=self.home,
             languages=("en",),
+            policy=self.policy,
             relay=relay or self.relay,
         )
 

@@ -38,7 +38,7 @@ class _Commands(Protocol):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 refused, 2 wrongly called."""
-    return run(_parser(), arguments)
+    return run(parser(), arguments)
 
 
 # --- the team --------------------------------------------------------------------------------------------
@@ -224,17 +224,18 @@ def _show_link(team: TeamClient, terminal: Terminal, title: str) -> None:
 # --- arguments -------------------------------------------------------------------------------------------
 
 
-def _parser() -> Parser:
-    parser = Parser(prog="e2e-admin", description="Read and answer end-to-end encrypted support tickets.")
-    parser.add_argument(
+def parser() -> Parser:
+    """Return the parser of all commands."""
+    whole = Parser(prog="e2e-admin", description="Read and answer end-to-end encrypted support tickets.")
+    whole.add_argument(
         "--home",
         metavar="DIR",
         type=Path,
         default=Path(platformdirs.user_data_dir("e2e-admin")),
         help="keys and encrypted store of this device (default: %(default)s)",
     )
-    parser.add_argument("--json", action="store_true", help="write data and errors as JSON")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    whole.add_argument("--json", action="store_true", help="write data and errors as JSON")
+    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
     team = commands.add_parser("team", help="found a team").add_subparsers(
         dest="team_command", required=True, metavar="COMMAND"
     )
@@ -253,7 +254,7 @@ def _parser() -> Parser:
     inbox = _command(commands, "inbox", _inbox, "fetch what is new and list the tickets")
     inbox.add_argument("--status", metavar="ID", help="only tickets with this status")
     _ticket_commands(commands)
-    return parser
+    return whole
 
 
 def _ticket_commands(commands: _Commands) -> None:

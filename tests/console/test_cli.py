@@ -1,0 +1,369 @@
+"""The command ``e2e-admin``: arguments, JSON, exit codes, errors, and what people read."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from console_room import URL, Room, User
+from e2e_support.content import Pair
+from e2e_support_client.testing import CODE, FakeRelay, Fault
+from e2e_support_console import cli
+from e2e_support_keys.keystore import FileKeystore
+from e2e_support_keys.passphrase import passphrase_from_environment as real
+from e2e_support_keys.vault import FLOOR
+
+T = TypeVar("T")
+KEYS = {"number", "subject", "status", "category", "priority", "created_at", "updated_at", "unread"}
+
+
+class Shell:
+    """A terminal in one home, with a relay in memory behind the network.
+
+    Attributes:
+        home: the console's home.
+        relay: the relay.
+        out: what the last command wrote.
+        err: what it wrote to standard error.
+    """
+
+    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.home = home
+        self.relay = FakeRelay()
+        self.out = ""
+        self.err = ""
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str, code: int = 0) -> str:
+        """Run a command, expect its exit code, and return what it wrote."""
+        self._capsys.readouterr()
+        done = cli.main(["--home", str(self.home), *arguments])
+        self.out, self.err = self._capsys.readouterr()
+        assert done == code, self.err
+        return self.out
+
+    def data(self, *arguments: str, code: int = 0) -> Any:
+        """Run a command with ``--json`` and return what it wrote, decoded."""
+        return json.loads(self(*arguments, "--json", code=code))
+
+    def error(self, *arguments: str, code: int = 1) -> dict[str, str]:
+        """Run a command that fails and return its error, decoded."""
+        self(*arguments, "--json", code=code)
+        return json.loads(self.err)  # type: ignore[no-any-return]
+
+    def user(self, story: Callable[[Room], Coroutine[Any, Any, T]]) -> T:
+        """Let users do something."""
+        return asyncio.run(story(Linked(self.home, self.relay, self.data("link")["link"])))
+
+
+class Linked(Room):
+    """A room that knows the team by its published link alone."""
+
+    def __init__(self, home: Path, relay: FakeRelay, link: str) -> None:
+        super().__init__(home, relay)
+        self._link = link
+
+    @property
+    def link(self) -> str:
+        """The team's support link."""
+        return self._link
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """Return a terminal whose passphrase stands in a file, with cheap key derivation."""
+    secret = tmp_path / "secret"
+    secret.write_text("correct horse battery staple\n")
+    secret.chmod(0o600)
+    monkeypatch.setenv("E2ES_PASSPHRASE_FILE", str(secret))
+    shell = Shell(tmp_path / "home", capsys)
+
+    def connect(_url: str) -> FakeRelay:
+        return shell.relay
+
+    monkeypatch.setattr("e2e_support_console.team.HttpRelay", connect)
+
+    def cheap(path: Path, passphrase: Callable[[], str]) -> FileKeystore:
+        return FileKeystore(path, passphrase, cost=FLOOR)
+
+    monkeypatch.setattr(cli, "FileKeystore", cheap)
+    return shell
+
+
+@pytest.fixture
+def team(shell: Shell) -> Shell:
+    """Return a terminal with a founded team."""
+    shell("team", "create", URL, "--name", "Example team", "--owner", "Anna", "--code", CODE)
+    return shell
+
+
+def ticket(shell: Shell, **changes: object) -> str:
+    """Let a user write a ticket and return its number."""
+
+    async def story(room: Room) -> User:
+        return await room.ticket(**changes)  # type: ignore[arg-type]
+
+    return shell.user(story).number
+
+
+# --- the team --------------------------------------------------------------------------------------------
+
+
+def test_team_create_prints_link_and_words(shell: Shell) -> None:
+    """``team create`` prints the support link and the words, and ``link`` prints the same again."""
+    made = shell.data(
+        "team", "create", URL, "--name", "Example team", "--owner", "Anna", "--code", CODE, "--language", "en"
+    )
+    assert set(made) == {"link", "team_id", "words"}
+    assert made["link"].startswith("e2es://support.example.org/#")
+    assert len(made["words"].split()) == 8
+    assert shell.data("link") == made
+    assert made["link"] in shell("link")
+
+
+def test_team_create_asks_for_the_code(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without ``--code`` a person is asked for it; without a person the error says how to give it."""
+    create = ("team", "create", URL, "--name", "Example team", "--owner", "Anna")
+    assert shell.error(*create)["code"] == "no_code"
+
+    def typed(_prompt: str) -> str:
+        return CODE
+
+    monkeypatch.setattr(cli, "getpass", typed)
+    monkeypatch.setattr("sys.stdin", Typed(""))
+    assert "Your team is ready" in shell(*create)
+
+
+def test_a_new_passphrase_is_asked_for_twice(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a prompt the passphrase of new keys is typed twice, that of existing ones once."""
+    asked: list[str] = []
+
+    def answer(prompt: str) -> str:
+        asked.append(prompt)
+        return "correct horse"
+
+    monkeypatch.delenv("E2ES_PASSPHRASE_FILE")
+
+    def prompting(prompt: str, *, confirm: bool) -> str:
+        return real(prompt, confirm=confirm, environment={}, ask=answer)
+
+    monkeypatch.setattr(cli, "passphrase_from_environment", prompting)
+    shell("team", "create", URL, "--name", "Example team", "--owner", "Anna", "--code", CODE)
+    assert len(asked) == 2
+    shell("link")
+    assert len(asked) == 3
+
+
+def test_the_keyring_can_keep_the_passphrase(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With ``--keyring`` the system's keyring makes the passphrase and gives it back; nobody is asked."""
+    kept: dict[tuple[str, str], str] = {}
+
+    class Ring:
+        def __init__(self, service: str, user: str) -> None:
+            self._name = (service, user)
+
+        def create(self) -> str:
+            return kept.setdefault(self._name, "random")
+
+        def __call__(self) -> str:
+            return kept[self._name]
+
+    monkeypatch.delenv("E2ES_PASSPHRASE_FILE")
+    monkeypatch.setattr(cli, "KeyringPassphrase", Ring)
+    shell("team", "create", URL, "--name", "T", "--owner", "Anna", "--code", CODE, "--keyring")
+    assert shell.data("inbox") == []
+    assert len(kept) == 1
+
+
+def test_a_wrong_passphrase_is_a_clear_no(team: Shell, tmp_path: Path) -> None:
+    """A wrong passphrase opens nothing and exits with 1 and one JSON object on standard error."""
+    (tmp_path / "secret").write_text("wrong\n")
+    error = team.error("inbox")
+    assert (error["code"], set(error)) == ("wrong_passphrase", {"code", "message", "hint"})
+
+
+def test_without_a_team_every_command_says_how_to_begin(shell: Shell) -> None:
+    """In an empty home a command fails with the hint to found a team."""
+    assert shell.error("inbox")["code"] == "no_keys"
+    shell("inbox", code=1)
+    assert shell.err.splitlines() == [
+        "there is no team here yet",
+        "  Found one with `e2e-admin team create`.",
+    ]
+
+
+# --- tickets ---------------------------------------------------------------------------------------------
+
+
+def test_inbox_and_show_have_their_keys(team: Shell) -> None:
+    """``inbox`` and ``show`` print the agreed keys, times in ISO 8601 UTC, and count what is unread."""
+    number = ticket(team, profile=(Pair("name", "Ada"),))
+    (line,) = team.data("inbox")
+    assert set(line) >= KEYS
+    assert (line["number"], line["subject"], line["status_id"], line["unread"]) == (
+        number,
+        "No invoice",
+        "open",
+        1,
+    )
+    assert line["created_at"].endswith("Z")
+    shown = team.data("show", number)
+    assert set(shown) >= KEYS | {"messages"}
+    (message,) = shown["messages"]
+    assert message["author"] == {"role": "user", "name": "Ada"}
+    assert (message["body"], message["verdict"], message["internal"]) == ("The list is empty.", "ok", False)
+    assert message["attachments"] == []
+    assert team.data("inbox")[0]["unread"] == 0
+
+
+def test_a_conversation_on_the_command_line(team: Shell) -> None:
+    """Reply, note, resolve, close and reopen each say what is stored and show in the ticket."""
+    number = ticket(team)
+    team("inbox")
+    assert team.data("reply", number, "We look into it.")["state"] == "stored"
+    assert "users can never read it" in team("note", number, "A known bug.")
+    assert team.data("resolve", number, "--note", "Fixed in 1.2.")["status_id"] == "resolved"
+    assert team.data("close", number, "--note", "Done.")["status_id"] == "closed"
+    assert team.data("reopen", number, "Not yet.")["status_id"] != "closed"
+    bodies = [(m["body"], m["internal"]) for m in team.data("show", number)["messages"]]
+    assert bodies == [
+        ("The list is empty.", False), ("We look into it.", False), ("A known bug.", True),
+        ("Fixed in 1.2.", False), ("Done.", False), ("Not yet.", False),
+    ]  # fmt: skip
+
+
+def test_people_read_notes_as_notes(team: Shell) -> None:
+    """Printed for people, a note has a bar and says who can read it, and the resolution is pinned on top."""
+    number = ticket(team)
+    team("note", number, "A known bug.")
+    team("resolve", number, "--note", "Fixed in 1.2.")
+    lines = team("show", number).splitlines()
+    assert any(line.startswith("┃ Anna (team) · internal note, only administrators") for line in lines)
+    assert "┃   A known bug." in lines
+    assert lines.index("Resolution (pinned):") < lines.index("  The list is empty.")
+    listed = team("inbox")
+    assert number in listed
+    assert "1 ticket" in listed
+
+
+def test_a_ticket_is_found_without_listing_first(team: Shell) -> None:
+    """A number that this device has not fetched yet is fetched by the command that names it."""
+    number = ticket(team)
+    assert team.data("reply", number, "Hello.")["number"] == number
+
+
+def test_text_comes_from_standard_input(team: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``-`` and a missing text mean standard input."""
+    number = ticket(team)
+    for index, arguments in enumerate((("-",), ())):
+        monkeypatch.setattr("sys.stdin", io.StringIO(f"line {index}\nlast\n"))
+        team("reply", number, *arguments)
+    said = [message["body"] for message in team.data("show", number)["messages"]]
+    assert said[1:] == ["line 0\nlast", "line 1\nlast"]
+
+
+def test_debug_prints_the_object_that_was_sent(team: Shell) -> None:
+    """``debug`` prints the user's object as it is; for people it says what was withheld."""
+    sent = {"app": {"version": "1.1"}, "_fields": {"host.name": {"state": "withheld"}}}
+    number = ticket(team, debug=json.dumps(sent).encode())
+    assert team.data("debug", number) == sent
+    assert team("debug", number).splitlines() == ["app.version: 1.1", "host.name: withheld by the user"]
+    assert team.data("debug", ticket(team)) == {}
+    assert "No debug data" in team("debug", ticket(team))
+
+
+def test_download_says_where_it_is(team: Shell, tmp_path: Path) -> None:
+    """``download`` of a file that is not there is refused before anything is written."""
+    number = ticket(team)
+    assert team.error("download", number, "x.txt", "-o", str(tmp_path))["code"] == "no_file"
+
+
+def test_a_closed_ticket_refuses_with_the_rule(team: Shell) -> None:
+    """What the rules forbid exits with 1, the rule's code, and what to do."""
+    number = ticket(team)
+    team("close", number)
+    error = team.error("reply", number, "Hello.")
+    assert error["code"] == "closed"
+    assert error["hint"]
+
+
+# --- trouble ---------------------------------------------------------------------------------------------
+
+
+def test_offline_lists_what_was_known(team: Shell) -> None:
+    """Without the relay ``inbox`` and ``show`` print what was known, say so on standard error, and exit with 0."""
+    number = ticket(team)
+    team("inbox")
+    team.relay.inject(Fault.OFFLINE)
+    assert [line["number"] for line in team.data("inbox")] == [number]
+    assert json.loads(team.err)["code"] == "offline"
+    assert team.data("show", number)["number"] == number
+    team("inbox")
+    assert "this is what was known before" in team.err
+    assert team.error("reply", number, "Hello.")["code"] == "relay_unreachable"
+
+
+def test_alarms_are_pointed_at_and_listed(team: Shell) -> None:
+    """After something that must not happen ``inbox`` points at ``alarms``, which tells and can forget it."""
+    number = ticket(team)
+    team("inbox")
+    team.relay.inject(Fault.ROLLBACK)
+    assert "older history" in team("show", number)
+    team.relay.heal()
+    team("inbox")
+    assert "e2e-admin alarms" in team.err
+    listed = team.data("alarms")
+    assert ("rollback", number) in {(alarm["code"], alarm["number"]) for alarm in listed["alarms"]}
+    assert "rollback" in team("alarms", "--clear")
+    assert team.data("alarms") == {"alarms": [], "quarantined": {}}
+
+
+def test_what_was_put_aside_is_counted(team: Shell) -> None:
+    """Mailboxes that are no tickets are counted by reason, in words for people."""
+    ticket(team, subject="Hi")
+    team("inbox")
+    assert team.data("alarms")["quarantined"] == {"subject_too_short": 1}
+    assert "the subject is too short" in team("alarms")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("frobnicate",), ("show",), ("resolve", "T-7K3M9-QXF20"), ("team",), ("inbox", "--what")],
+)
+def test_wrong_use_exits_with_two(shell: Shell, arguments: tuple[str, ...]) -> None:
+    """A missing or unknown command or argument exits with 2 and names the help."""
+    assert shell.error(*arguments, code=2)["code"] == "usage"
+    shell(*arguments, code=2)
+    assert "--help" in shell.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["", "team", "team create", "link", "alarms", "inbox", "show", "reply", "note", "resolve", "close", "reopen",
+     "debug", "download"],
+)  # fmt: skip
+def test_every_command_explains_itself(shell: Shell, command: str) -> None:
+    """``--help`` prints what a command does and exits with 0."""
+    with pytest.raises(SystemExit) as done:
+        shell(*command.split(), "--help")
+    assert done.value.code == 0
+
+
+def test_no_secret_stands_among_the_arguments(shell: Shell) -> None:
+    """No option takes a passphrase or a key; only the one-time code may be given as an argument."""
+    text = cli.parser().format_help() + cli.parser().format_usage()
+    assert not any(word in text.lower() for word in ("passphrase", "--key ", "--seed", "--secret"))
+
+
+class Typed(io.StringIO):
+    """Standard input with a person before it."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True

@@ -1,0 +1,87 @@
+"""The console over a real relay: what a relay in memory tells about it holds over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from console_room import Room
+from e2e_support.errors import UsageError
+from e2e_support.policy import DEFAULT
+from e2e_support_client.files import FileSource
+from e2e_support_client.retry import NO_RETRY
+from e2e_support_client.testing import FakeRelay
+from e2e_support_client.transfer import UploadState, upload
+from e2e_support_client.transport import HttpRelay
+from relay_kit import running
+
+CHEAP = replace(DEFAULT, admission=replace(DEFAULT.admission, bits=4))
+
+
+@asynccontextmanager
+async def real_room(folder: Path) -> AsyncGenerator[Room]:
+    """Yield a room whose relay is a real one on loopback; its users reach it over HTTP too."""
+    async with running(folder / "relay") as client:
+        assert client.relay is not None
+        relay = HttpRelay(client.url, retry=NO_RETRY)
+        code = await client.relay.context.teams.issue_code()
+        try:
+            yield Room(folder / "home", cast("FakeRelay", relay), url=client.url, code=code, policy=CHEAP)
+        finally:
+            await relay.close()
+
+
+async def test_a_ticket_travels_both_ways(tmp_path: Path) -> None:
+    """A ticket, its file, a note, an answer and a resolution pass through a real relay as they were written."""
+    async with real_room(tmp_path) as room, await room.found() as team:
+        user = await room.ticket("No invoice")
+        source = FileSource.from_bytes(b"line\n" * 1000, name="log.txt")
+        file = await upload(room.relay, user.mailbox, user.keys.capability, source, state=UploadState.fresh())
+        await user.say("See the file.", file)
+        await team.catch_up()
+        await team.inbox.note(user.number, "A known bug.")
+        await team.inbox.reply(user.number, "We look into it.")
+        await team.inbox.resolve(user.number, "Fixed in 1.2.")
+        await team.catch_up()
+        view = await team.inbox.get(user.number)
+        assert [(message.body, message.internal) for message in view.messages] == [
+            ("The list is empty.", False), ("See the file.", False), ("A known bug.", True),
+            ("We look into it.", False), ("Fixed in 1.2.", False),
+        ]  # fmt: skip
+        assert view.summary.status == "resolved"
+        assert await user.texts() == ["We look into it."]
+        place = await team.inbox.download(user.number, "log.txt", tmp_path)
+        assert place.read_bytes() == b"line\n" * 1000
+        assert (await team.alarms(), await team.quarantined()) == ((), {})
+
+
+async def test_a_new_process_and_a_lost_store_find_everything(tmp_path: Path) -> None:
+    """After a restart nothing is fetched again; after the loss of the store all of it is."""
+    async with real_room(tmp_path) as room:
+        async with await room.found() as team:
+            users = [await room.ticket(f"Ticket {index}") for index in range(3)]
+            await team.catch_up()
+            await team.inbox.note(users[0].number, "A known bug.")
+        async with await room.unlock() as team:
+            assert (await team.catch_up()).left == 0
+            before = [await team.inbox.get(user.number) for user in users]
+        room.lose_store()
+        async with await room.unlock() as team:
+            await team.catch_up()
+            after = [await team.inbox.get(user.number) for user in users]
+        assert [view.messages for view in after] == [view.messages for view in before]
+
+
+async def test_a_used_code_founds_no_second_team(tmp_path: Path) -> None:
+    """The real relay takes a code once; a second console is told to get a new one."""
+    async with real_room(tmp_path) as room:
+        await (await room.found()).close()
+        second = replace(room, home=tmp_path / "second", keystore=type(room.keystore)())
+        with pytest.raises(UsageError) as error:
+            await second.found()
+        assert error.value.code == "code_refused"
