@@ -286,13 +286,18 @@ class Mailbox:
 
 @asynccontextmanager
 async def running(
-    data: Path, *, limits: Limits = LIMITS, clock: Clock = time.time, **settings: Any
+    data: Path,
+    *,
+    limits: Limits = LIMITS,
+    clock: Clock = time.time,
+    log_level: str = "debug",
+    **settings: Any,
 ) -> AsyncGenerator[Client]:
     """Run a relay in this process and yield a client of it."""
     log = io.StringIO()
-    config = Config(data, port=0, limits=limits, log_level="debug", **settings)
+    config = Config(data, port=0, limits=limits, log_level=log_level, **settings)
     async with (
-        serving(config, clock=clock, logger=make_logger("debug", clock, log)) as (relay, listening),
+        serving(config, clock=clock, logger=make_logger(log_level, clock, log)) as (relay, listening),
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
     ):
         yield Client(listening.url, http, clock, relay, log, relay.context.relay_key)
