@@ -6,7 +6,6 @@ before, since the same key over other bytes would give both away.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -97,7 +96,11 @@ class Sealer:
         blob_id: the blob's random id.
         file_key: 32 random bytes, never used for other bytes.
         salt: 32 random bytes.
-        seen: SHA-256 of the plaintext chunks that an interrupted upload has sealed before, by index.
+        seen: leaf hashes of the chunks that an interrupted upload has sealed before, by index. Sealing is
+            deterministic under one key, so a chunk with the same leaf has the same content.
+
+    Attributes:
+        seen: leaf hashes of all chunks sealed so far. Keep them before a sealed chunk leaves the machine.
     """
 
     def __init__(
@@ -114,7 +117,6 @@ class Sealer:
         self.file_key = file_key
         self.salt = salt
         self._key = StreamKey.derive(file_key, salt, mailbox, blob_id)
-        self._leaves: dict[int, Hash] = {}
         self.seen = dict(seen or {})
 
     @classmethod
@@ -138,20 +140,19 @@ class Sealer:
         if len(plaintext) != end - start:
             raise _file_changed()
         padded = bytes(plaintext).ljust(padded_end - padded_start, b"\x00")
-        fingerprint = hashlib.sha256(padded).digest()
-        if not same(self.seen.setdefault(index, fingerprint), fingerprint):
-            raise _file_changed()
         sealed = self._key.seal_chunk(index, padded, last=self.plan.is_last(index))
-        self._leaves[index] = leaf_hash(index, sealed)
+        leaf = leaf_hash(index, sealed)
+        if not same(self.seen.setdefault(index, leaf), leaf):
+            raise _file_changed()  # what was sealed under the used key goes no further
         return sealed
 
     def leaves(self) -> bytes:
         """Return the leaf list that stands behind the chunks; every chunk must have been sealed."""
-        return b"".join(self._leaves[index] for index in range(self.plan.chunks))
+        return b"".join(self.seen[index] for index in range(self.plan.chunks))
 
     def manifest(self, name: str, media_type: str) -> Attachment:
         """Return the manifest for the signed entry; every chunk must have been sealed."""
-        leaves = tuple(self._leaves[index] for index in range(self.plan.chunks))
+        leaves = tuple(Hash(self.seen[index]) for index in range(self.plan.chunks))
         return Attachment(
             safe_name(name),
             media_type,

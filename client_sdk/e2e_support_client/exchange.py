@@ -7,7 +7,6 @@ moment (attacks 22, 23, 70).
 from __future__ import annotations
 
 import asyncio
-import io
 import os
 import ssl
 from collections.abc import AsyncGenerator, Mapping
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from e2e_support.errors import PeerError, SupportError, TransportError, UsageError
@@ -30,7 +30,7 @@ EVENTS: Final = "text/event-stream"
 CONNECT_SECONDS: Final = 10.0
 SLOWEST: Final = 8 * KIB  # bytes a second; a line below that is taken for a stalled one
 CONNECTIONS: Final = 16
-_LARGE: Final = 64 * KIB  # bodies above are sent in slices, so that others get their turn
+_SLICE: Final = 256 * KIB  # larger bodies are sent in slices, so that others get their turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +219,35 @@ async def read_capped(response: aiohttp.ClientResponse, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def _payload(body: bytes) -> bytes | io.BytesIO | None:
-    """Return a body in the form that aiohttp sends best; ``BytesIO`` shares the bytes and is read in slices."""
-    return io.BytesIO(body) if len(body) > _LARGE else body or None
+class _Slices(aiohttp.Payload):
+    """A large body, handed to the socket in slices without a copy; it can be sent again on a new connection."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        self._size = len(body)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002 - aiohttp's signature
+        """Return nothing; only aiohttp's own logging would ask."""
+        return ""
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write the body; the connection decides how fast."""
+        body = memoryview(self._value)
+        for start in range(0, len(body), _SLICE):
+            await writer.write(body[start : start + _SLICE])
+
+    async def write_with_length(
+        self,
+        writer: AbstractStreamWriter,
+        content_length: int | None,  # noqa: ARG002 - the length that was announced is the body's
+    ) -> None:
+        """Write the body."""
+        await self.write(writer)
+
+
+def _payload(body: bytes) -> bytes | _Slices | None:
+    """Return a body in the form that aiohttp sends best."""
+    return _Slices(body) if len(body) > _SLICE else body or None
 
 
 def _check_head(response: aiohttp.ClientResponse) -> None:

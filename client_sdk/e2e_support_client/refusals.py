@@ -60,7 +60,7 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
         421, "the relay does not go by this name", "Ask the administrators for a fresh support link."
     ),
     "frozen": Refusal(423, "the team has stopped this ticket", "Ask the administrators by another way."),
-    "budget": Refusal(429, "this ticket is full", "Open a new ticket that refers to this one."),
+    "budget": Refusal(429, "this ticket has used up its space", "Open a new ticket that refers to this one."),
     "rate": Refusal(429, "too many requests", "It goes on by itself in a while.", later=True),
     "busy": Refusal(503, "the relay is stopping or overloaded", "It goes on by itself soon.", later=True),
     "disk_full": Refusal(

@@ -27,7 +27,10 @@ from e2e_support_client.files import FileSource, PartFile
 from e2e_support_client.port import RelayPort
 
 PARALLEL: Final = 4
-WINDOW: Final = 8  # pieces sealed ahead: two windows, 16 MiB, are held at most
+WINDOW: Final = (
+    8  # pieces sealed at once, before their fingerprints are kept; with those that wait about 16 MiB
+)
+SEALERS: Final = 2  # threads that seal; more only wait for each other
 READ_MAX: Final = 16 * MIB
 _CHUNKS_MAX: Final = 10_000
 T = TypeVar("T")
@@ -61,7 +64,7 @@ class UploadState:
         blob_id: the blob's random id.
         file_key: seals this file and no other bytes, ever.
         salt: 32 random bytes.
-        seen: SHA-256 of each plaintext chunk that was sealed, by index.
+        seen: leaf hash of each chunk that was sealed, by index: tells whether its content is still the same.
     """
 
     size: int
@@ -113,6 +116,7 @@ class _KeptState(Message):
     seen: Annotated[bytes, Bin(most=_CHUNKS_MAX * HASH_SIZE)]
 
 
+_Ready = asyncio.Queue[tuple[int, bytes] | None]
 KeepState = Callable[[UploadState], Awaitable[None]]
 
 
@@ -205,39 +209,48 @@ class _Upload:
         self._done = 0
 
     async def run(self, parallel: int) -> Attachment:
-        """Seal all pieces in order, and send those that the relay lacks."""
+        """Seal all pieces in order, and send those that the relay lacks while the next ones are sealed."""
         self._missing = await self._blob.missing(self._plan.blob)
-        whole = self._plan.sealed // PIECE_SIZE  # pieces without leaves: those are known when all is sealed
-        windows = [range(at, min(at + WINDOW, whole)) for at in range(0, whole, WINDOW)]
-        places = asyncio.Semaphore(parallel)
-        sealing = asyncio.create_task(self._seal(windows[0] if windows else range(0)))
-        try:
-            for following in [*windows[1:], range(0)]:
-                pieces = await sealing
-                sealing = asyncio.create_task(self._seal(following))
-                await self._send(pieces, places)
-        finally:
-            await _stop(sealing)
-        await self._send(await self._tail(whole), places)
+        ready: _Ready = asyncio.Queue(parallel)
+        await together([self._produce(ready, parallel), *(self._consume(ready) for _ in range(parallel))])
         if self._source.changed:
             raise UsageError("file_changed", f"{self._source.name} changed meanwhile", hint="Try again.")
         return self._sealer.manifest(self._source.name, self._source.media_type)
 
+    async def _produce(self, ready: _Ready, consumers: int) -> None:
+        """Put sealed pieces where they wait to be sent, and an end for every consumer."""
+        whole = self._plan.sealed // PIECE_SIZE  # pieces without leaves: those are known when all is sealed
+        for first in range(0, whole, WINDOW):
+            for item in await self._seal(range(first, min(first + WINDOW, whole))):
+                await ready.put(item)
+        for item in await self._tail(whole):
+            await ready.put(item)
+        for _ in range(consumers):
+            await ready.put(None)
+
+    async def _consume(self, ready: _Ready) -> None:
+        while (item := await ready.get()) is not None:
+            index, piece = item
+            if index in self._missing:
+                await self._blob.put(index, piece)
+            self._done += len(piece)
+            if self._on_progress:
+                self._on_progress(Progress(Phase.UPLOAD, self._done, self._plan.blob))
+
     async def _seal(self, window: range) -> list[tuple[int, bytes]]:
         """Seal pieces in worker threads, and have their fingerprints kept before they may leave."""
-        sealed = await together([asyncio.to_thread(self._seal_piece, index) for index in window])
+        lanes = [window[lane::SEALERS] for lane in range(SEALERS)]
+        sealed = await together([asyncio.to_thread(self._seal_pieces, lane) for lane in lanes])
         await self._keep_seen()
-        return list(zip(window, sealed, strict=True))
+        return sorted(piece for lane in sealed for piece in lane)
 
-    def _seal_piece(self, index: int) -> bytes:
-        return self._seal_chunks(index * PIECE_CHUNKS, (index + 1) * PIECE_CHUNKS)
+    def _seal_pieces(self, indices: range) -> list[tuple[int, bytes]]:
+        return [(i, self._seal_chunks(i * PIECE_CHUNKS, (i + 1) * PIECE_CHUNKS)) for i in indices]
 
     def _seal_chunks(self, first: int, end: int) -> bytes:
-        size, seal, read = self._plan.size, self._sealer.seal_chunk, self._source.read
-        starts = [(index, index * CHUNK_SIZE) for index in range(first, end)]
-        return b"".join(
-            seal(index, read(start, max(0, min(CHUNK_SIZE, size - start)))) for index, start in starts
-        )
+        plan, seal, read = self._plan, self._sealer.seal_chunk, self._source.read
+        places = [(index, *plan.chunk_file(index)) for index in range(first, end)]
+        return b"".join(seal(index, read(start, stop - start)) for index, start, stop in places)
 
     async def _tail(self, whole: int) -> list[tuple[int, bytes]]:
         """Return the last pieces: the chunks that fill no whole piece, and the leaf list."""
@@ -253,17 +266,6 @@ class _Upload:
         self._state.seen = dict(self._sealer.seen)
         if self._keep is not None:
             await self._keep(self._state)
-
-    async def _send(self, pieces: Sequence[tuple[int, bytes]], places: asyncio.Semaphore) -> None:
-        async def send(index: int, piece: bytes) -> None:
-            if index in self._missing:
-                async with places:
-                    await self._blob.put(index, piece)
-            self._done += len(piece)
-            if self._on_progress:
-                self._on_progress(Progress(Phase.UPLOAD, self._done, self._plan.blob))
-
-        await together([send(index, piece) for index, piece in pieces])
 
 
 async def download(
