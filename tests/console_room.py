@@ -22,7 +22,7 @@ from e2e_support.crypto.sign import SigningKey
 from e2e_support.ids import MailboxId, MessageId
 from e2e_support.policy import DEFAULT, Policy
 from e2e_support.roster import TrustedRoster, next_bodies
-from e2e_support.roster_links import DeviceAdd, prove_device, sign_link
+from e2e_support.roster_links import DeviceAdd, DeviceRevoke, prove_device, sign_link
 from e2e_support.support_link import SupportLink
 from e2e_support.ticket_keys import TicketKeys, UserKeyPort, ticket_number
 from e2e_support.vocab import AdmissionMode, AuthorRole, Kind, Role
@@ -158,6 +158,16 @@ class Room:
         links = tuple(sign_link(body, [anna]) for body in bodies)
         self.relay.take_batch(desk.team_id, Batch(links, (epoch.package,)))
         return await TeamClient.unlock(MemoryKeystore(bundle), home, relay=self.relay)
+
+    async def remove(self, founder: TeamClient, colleague: TeamClient) -> None:
+        """Let the founder remove somebody, with a new epoch."""
+        desk, gone = founder.desk, colleague.desk.bundle.device_id
+        await desk.team.refresh()
+        devices = [record for device, record in desk.roster.devices.items() if device != gone]
+        epoch = desk.team.keys.next_epoch(devices, clock.random)
+        bodies = next_bodies(desk.roster, (DeviceRevoke(gone), epoch.record), clock.now())
+        links = tuple(sign_link(body, [desk.bundle.signer()]) for body in bodies)
+        self.relay.take_batch(desk.team_id, Batch(links, (epoch.package,)))
 
     async def roster(self) -> TrustedRoster:
         """Return the team's roster as any user would fetch it."""

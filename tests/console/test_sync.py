@@ -10,13 +10,13 @@ import pytest
 
 from console_room import Killed, Room, dying
 from e2e_support.crypto.sign import SigningKey
-from e2e_support.errors import PeerError, TransportError
+from e2e_support.errors import PeerError, TransportError, TrustError
 from e2e_support.ids import TeamId
 from e2e_support.policy import DEFAULT, Policy
 from e2e_support.policy_parts import Colour, LabelRule
 from e2e_support.roster import next_body
 from e2e_support.roster_links import sign_link
-from e2e_support.wire import Batch, FeedPage
+from e2e_support.wire import Batch, FeedItem, FeedPage
 from e2e_support_client import clock
 from e2e_support_client.testing import FakeRelay, Fault
 from e2e_support_console import logs
@@ -421,3 +421,66 @@ async def test_a_log_longer_than_the_protocol_allows_is_refused(
         await team.sync()
         assert await codes(team) == {"too_long"}
         assert len((await team.inbox.get(user.number)).messages) == 3
+
+
+# --- the team changes, and the relay lies about it ----------------------------------------------------------
+
+
+async def test_a_removed_device_keeps_what_it_read(tmp_path: Path) -> None:
+    """A colleague who was removed is told so and fetches nothing more; what was read before is still there."""
+    room = Room(tmp_path / "anna")
+    async with await room.found() as anna:
+        before, _ = await room.ticket(), await anna.sync()
+        async with await room.colleague(anna, tmp_path / "ben") as ben:
+            await ben.catch_up()
+            await room.remove(anna, ben)
+            after = await room.ticket()
+            with pytest.raises(TrustError) as error:
+                await ben.sync()
+            assert error.value.code == "not_in_team"
+            assert await numbers(ben) == {before.number}
+            assert await codes(ben) == {"not_in_team"}
+            with pytest.raises(TrustError):
+                await ben.inbox.reply(before.number, "Still here.")
+            await anna.catch_up()
+            assert await numbers(anna) == {before.number, after.number}
+
+
+async def test_an_older_roster_is_an_alarm(tmp_path: Path) -> None:
+    """A relay that hides the newest administrator raises an alarm, and nothing is fetched from it (attack 7)."""
+    room = Room(tmp_path / "anna")
+    async with await room.found() as anna:
+        async with await room.colleague(anna, tmp_path / "ben") as ben:
+            await ben.catch_up()
+        await anna.catch_up()
+        room.relay.inject(Fault.OLD_ROSTER)
+        room.relay.calls.clear()
+        with pytest.raises(TrustError):
+            await anna.sync()
+        assert await codes(anna) == {"roster_rollback"}
+        assert "feed" not in room.relay.calls
+
+
+async def test_two_receipts_for_one_entry_are_kept_as_proof(tmp_path: Path) -> None:
+    """When the relay told user and team different times for one entry, both receipts are kept (attack 86)."""
+    room = Room(tmp_path)
+    async with await room.found() as team:
+        user = await room.ticket()
+        room.relay.inject(Fault.OTHER_TIME, mailbox=user.mailbox)
+        await team.sync()
+        room.relay.heal()
+        await user.say("Any news?")
+        await team.sync()
+        (alarm,) = await team.alarms()
+        assert (alarm.code, alarm.number, len(alarm.proof) > 200) == ("equivocation", user.number, True)
+
+
+async def test_a_mailbox_that_the_feed_names_and_that_is_empty_is_no_ticket(tmp_path: Path) -> None:
+    """A mailbox without an entry is told as withheld, and never listed."""
+    relay = Telling()
+    room = Room(tmp_path, relay=relay)
+    async with await room.found() as team:
+        empty = await room.mailbox()
+        relay.change = lambda _: FeedPage(1, (FeedItem(1, empty.mailbox, 0),))
+        await team.sync()
+        assert (await numbers(team), await team.quarantined()) == (set(), {"empty": 1})

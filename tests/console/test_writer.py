@@ -14,7 +14,7 @@ from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import PeerError, TransportError, TrustError, UsageError
 from e2e_support.ids import MailboxId
 from e2e_support.vocab import Kind, Recipient, Role
-from e2e_support.wire import Append, Entry
+from e2e_support.wire import Append, Create, Entry
 from e2e_support_client.refusals import refusal
 from e2e_support_client.testing import FakeRelay, Fault
 from e2e_support_console.outgoing import outgoing
@@ -102,6 +102,56 @@ async def test_a_killed_note_is_stored_exactly_once(
             await team.inbox.note(user.number, "A known bug.")
         assert await notes(team, user) == ["A known bug."]
         assert await waiting(team) == 0
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_a_repeated_note_is_the_same_note(tmp_path: Path, *, after: bool) -> None:
+    """A note that was killed on its way and is written again before any sync stands there once."""
+    room = Room(tmp_path)
+    async with await room.found() as team:
+        user = await room.ticket()
+        await team.sync()
+    async with await room.unlock(dying(room.relay, "append", after=after, skip=1)) as team:
+        with pytest.raises(Killed):
+            await team.inbox.note(user.number, "A known bug.")
+    await user.say("Any news?")
+    async with await room.unlock() as team:
+        await team.inbox.note(user.number, "A known bug.")
+        assert await notes(team, user) == ["A known bug."]
+        assert await waiting(team) == 0
+
+
+async def test_a_staff_log_that_somebody_else_created_is_used(tmp_path: Path) -> None:
+    """A staff log that was created under an older epoch and never begun is begun by the next who writes a note."""
+    room = Room(tmp_path / "anna")
+    async with await room.found() as anna:
+        user = await room.ticket()
+        await anna.sync()
+    async with await room.unlock(dying(room.relay, "create", after=True)) as anna:
+        with pytest.raises(Killed):
+            await anna.inbox.note(user.number, "From Anna.")
+        async with await room.colleague(anna, tmp_path / "ben") as ben:
+            await ben.catch_up()
+            await ben.inbox.note(user.number, "From Ben.")
+            assert await notes(ben, user) == ["From Ben."]
+
+
+async def test_a_refused_staff_log_is_told(tmp_path: Path) -> None:
+    """When the relay refuses to create a staff log, the error says why and the note is given back."""
+
+    class Refusing(FakeRelay):
+        async def create(self, mailbox: MailboxId, create: Create, creation: SigningKey) -> bool:
+            if not create.user_key:
+                raise refusal("admission_refused")
+            return await super().create(mailbox, create, creation)
+
+    room = Room(tmp_path, relay=Refusing())
+    async with await room.found() as team:
+        user = await room.ticket()
+        await team.sync()
+        with pytest.raises(UsageError) as error:
+            await team.inbox.note(user.number, "A known bug.")
+        assert (error.value.code, await waiting(team)) == ("admission_refused", 0)
 
 
 async def test_a_lost_answer_is_told_and_settled(tmp_path: Path) -> None:
