@@ -7,7 +7,7 @@ dataclass, the validator and the table in the documents cannot drift apart.
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Annotated, Any, ClassVar, Protocol, Self, cast, get_args, get_origin, get_type_hints
 
@@ -44,6 +44,15 @@ def decode(data: bytes, *, limit: int) -> Value:
     Raises:
         PeerError: ``malformed`` for anything that is not exactly the canonical form of a legal value.
     """
+    value = _unpack(data, limit)
+    problem = _problem(value, 1)
+    if problem:
+        raise _malformed(problem)
+    return value
+
+
+def _unpack(data: bytes, limit: int) -> Value:
+    """Return the value of bytes in their shortest form; whether it is legal is still to be checked."""
     if len(data) > limit:
         raise _malformed(f"{len(data)} bytes, at most {limit} allowed")
     try:
@@ -60,9 +69,6 @@ def decode(data: bytes, *, limit: int) -> Value:
         )
     except (ValueError, RecursionError, OverflowError, TypeError, msgpack.UnpackException):
         raise _malformed("not in the strict MessagePack profile") from None
-    problem = _problem(value, 1)
-    if problem:
-        raise _malformed(problem)
     if _pack(value) != data:
         raise _malformed("not in canonical form")
     return value
@@ -75,20 +81,27 @@ def _pack(value: Value) -> bytes:
 def _problem(value: object, depth: int) -> str:
     """Say why a value is outside the profile, or return the empty string."""
     kind = type(value)
-    if kind is int:
-        return "" if 0 <= cast("int", value) <= INT_MAX else "integer out of range"
     if kind is bytes:
         return ""
+    if kind is int:
+        return "" if 0 <= cast("int", value) <= INT_MAX else "integer out of range"
     if kind is str:
         return _text_problem(cast("str", value))
     if kind is tuple:
-        if depth > DEPTH_MAX:
-            return "nested too deeply"
-        items = cast("tuple[object, ...]", value)
-        if len(items) > ARRAY_MAX:
-            return "array too long"
-        return next((problem for item in items if (problem := _problem(item, depth + 1))), "")
+        return _array_problem(cast("tuple[object, ...]", value), depth)
     return f"type {kind.__name__} is not allowed"
+
+
+def _array_problem(items: tuple[object, ...], depth: int) -> str:
+    if depth > DEPTH_MAX:
+        return "nested too deeply"
+    if len(items) > ARRAY_MAX:
+        return "array too long"
+    for item in items:
+        problem = type(item) is not bytes and _problem(item, depth + 1)  # most items are bytes
+        if problem:
+            return problem
+    return ""
 
 
 def _text_problem(text: str) -> str:
@@ -109,8 +122,9 @@ def _malformed(why: str) -> PeerError:
 class Shape(Protocol):
     """One field's wire form.
 
-    ``load`` turns a checked wire value into the field's value, ``dump`` turns it back and refuses what is out of
-    bounds, ``describe`` says the form in the words of the specification.
+    ``load`` turns a wire value into the field's value and refuses all but legal ones, whatever stands there;
+    ``dump`` turns it back and refuses what is out of bounds; ``describe`` says the form in the words of the
+    specification.
     """
 
     def load(self, value: Value) -> Any: ...
@@ -149,18 +163,18 @@ class Choice:
     later: bool = False
 
     def load(self, value: Value) -> int:
-        if type(value) is not int:
-            raise _malformed("integer expected")
-        try:
-            return self.enum(value)
-        except ValueError:
-            if self.later:
-                return value
-            raise PeerError(
-                "update_needed",
-                f"unknown {self.enum.__name__.lower()} {value}",
-                hint="Update this program: the other side speaks a newer version.",
-            ) from None
+        if type(value) is not int or not 0 <= value <= INT_MAX:
+            raise _malformed("integer expected or out of range")
+        found = self.enum._value2member_map_.get(value)
+        if found is not None:
+            return cast("IntEnum", found)
+        if self.later:
+            return value
+        raise PeerError(
+            "update_needed",
+            f"unknown {self.enum.__name__.lower()} {value}",
+            hint="Update this program: the other side speaks a newer version.",
+        )
 
     def dump(self, value: int) -> Value:
         return int(value)
@@ -199,6 +213,9 @@ class Text:
     def load(self, value: Value) -> str:
         if type(value) is not str or len(value) > self.most:
             raise _malformed("text expected or too long")
+        problem = _text_problem(value)
+        if problem:
+            raise _malformed(problem)
         return value
 
     def dump(self, value: str) -> Value:
@@ -214,24 +231,25 @@ class Items:
 
     item: Any
     most: int
+    _shape: Shape = field(init=False, repr=False, compare=False)
 
-    def _shape(self) -> Shape:
-        return _as_shape(self.item)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_shape", _as_shape(self.item))
 
     def load(self, value: Value) -> tuple[Any, ...]:
         if type(value) is not tuple or len(value) > self.most:
             raise _malformed("array expected or too long")
-        load = self._shape().load
-        return tuple(load(item) for item in value)
+        load = self._shape.load
+        return tuple([load(item) for item in value])
 
     def dump(self, value: tuple[Any, ...]) -> Value:
         if len(value) > self.most:
             raise _malformed("array too long")
-        dump = self._shape().dump
-        return tuple(dump(item) for item in value)
+        dump = self._shape.dump
+        return tuple([dump(item) for item in value])
 
     def describe(self) -> str:
-        return f"[{self._shape().describe()}] ≤ {self.most}"
+        return f"[{self._shape.describe()}] ≤ {self.most}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +286,7 @@ class Message:
 
     @classmethod
     def load(cls, value: Value) -> Self:
-        """Return the message that a decoded array holds.
+        """Return the message that an unpacked array holds; every field is checked by its shape.
 
         Raises:
             PeerError: ``malformed`` or ``update_needed``.
@@ -276,11 +294,11 @@ class Message:
         shapes = message_shapes(cls)
         if type(value) is not tuple or len(value) != len(shapes):
             raise _malformed(f"{cls.__name__} has {len(shapes)} fields")
-        return cls(*(shape.load(item) for (_, shape), item in zip(shapes, value, strict=True)))
+        return cls(*[shape.load(item) for (_, shape), item in zip(shapes, value, strict=True)])
 
     def dump(self) -> Value:
         """Return the array that stands for this message."""
-        return tuple(shape.dump(getattr(self, name)) for name, shape in message_shapes(type(self)))
+        return tuple([shape.dump(getattr(self, name)) for name, shape in message_shapes(type(self))])
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -289,7 +307,7 @@ class Message:
         Raises:
             PeerError: ``malformed`` or ``update_needed``; no other error leaves.
         """
-        return cls.load(decode(data, limit=cls.LIMIT))
+        return cls.load(_unpack(data, cls.LIMIT))  # a shape lets nothing through that ``decode`` refuses
 
     def to_bytes(self) -> bytes:
         """Return the canonical bytes.
@@ -311,10 +329,11 @@ _SHAPES: dict[type[Message], tuple[tuple[str, Shape], ...]] = {}  # filled once 
 
 def message_shapes(cls: type[Message]) -> tuple[tuple[str, Shape], ...]:
     """Return the (field name, shape) pairs that a message class declares in its annotations."""
-    if cls not in _SHAPES:
+    shapes = _SHAPES.get(cls)
+    if shapes is None:
         hints = get_type_hints(cls, include_extras=True)
-        _SHAPES[cls] = tuple((f.name, _shape_of(hints[f.name])) for f in fields(cast("Any", cls)))
-    return _SHAPES[cls]
+        shapes = _SHAPES[cls] = tuple((f.name, _shape_of(hints[f.name])) for f in fields(cast("Any", cls)))
+    return shapes
 
 
 def _shape_of(hint: Any) -> Shape:
