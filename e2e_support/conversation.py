@@ -29,6 +29,7 @@ from e2e_support.vocab import AuthorRole, Direction, Kind, Recipient, Verdict
 from e2e_support.wire import B32, Box, DeviceRecord, Entry, EpochRecord, Head, Receipt, Stored
 
 PROOFS_MAX = 8  # contradictions of the relay that are kept per log: one is enough, a few show a habit
+_NO_BOXES = digest(Tag.BOXES, encode(()))
 _UNKNOWN_HERE = frozenset({"no_key", "no_author"})  # a device without history misses them: no alarm
 
 
@@ -396,7 +397,7 @@ class Conversation:
 
     def _follow(self, opened: Opened) -> None:
         self._note_proofs(opened)
-        self.chain = replace(self.chain, length=opened.seq + 1, hash=opened.hash)
+        self.chain = Chain(self.mailbox, opened.seq + 1, opened.hash)
         if opened.gen != self.gen:
             self._key = opened.key
         self.gen, self.epoch = opened.gen, opened.epoch
@@ -476,7 +477,7 @@ class Conversation:
 
     def _context(self, seq: int, gen: int, direction: Direction, boxes: tuple[Box, ...]) -> bytes:
         """Return C of §5.3: the place that an entry's ciphertext and signature are bound to."""
-        boxes_hash = digest(Tag.BOXES, encode(tuple(box.dump() for box in boxes)))
+        boxes_hash = digest(Tag.BOXES, encode(tuple(box.dump() for box in boxes))) if boxes else _NO_BOXES
         numbers = u64(VERSION) + u64(SUITE)
         place = self.team.team_id + self.mailbox + u64(seq) + self.chain.hash
         return digest(Tag.CONTEXT, numbers, place, u64(gen), u64(direction), boxes_hash)
