@@ -197,9 +197,7 @@ class Delivery:
         """Choose where a new ticket goes, or goes instead."""
         written = datetime.fromtimestamp(item.created_at, UTC)
         month = written.year * 100 + written.month
-        row = self._rooms.place(month, await self._store.next_place(month))
-        await self._store.place_item(item.key, row)
-        await self._store.set_state(item.key, State.DRAFT)
+        await self._store.place_item(item.key, month, lambda index: self._rooms.place(month, index))
         self._told("placed")
 
     async def _admit(self, item: ItemRow, on_progress: OnProgress) -> None:

@@ -6,7 +6,7 @@ in it as they are. Each public method is one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from e2e_support.codec import Value, decode, encode
@@ -213,22 +213,29 @@ class LocalStore:
         row = await self._db.fetch_one("SELECT * FROM tickets WHERE number = ?", number)
         return _ticket(row) if row else None
 
-    async def next_place(self, month: int) -> int:
-        """Return the first index of a month that this device has not used."""
-        row = await self._db.fetch_one("SELECT max(place) AS last FROM tickets WHERE month = ?", month)
-        return 0 if row is None or row["last"] is None else int(row["last"]) + 1
+    async def place_item(
+        self, key: MessageId, month: int, ticket_at: Callable[[int], TicketRow]
+    ) -> TicketRow:
+        """Give a new ticket the next free place of a month, also when somebody else took the one it had.
 
-    async def place_item(self, key: MessageId, ticket: TicketRow) -> None:
-        """Give a new ticket its place, or another one when somebody else took the first."""
+        Args:
+            key: the item that opens it.
+            month: yyyymm.
+            ticket_at: returns the ticket of an index in that month.
+        """
         async with self._db.transaction() as write:
+            last = await write.fetch_one("SELECT max(place) AS last FROM tickets WHERE month = ?", month)
+            ticket = ticket_at(0 if last is None or last["last"] is None else int(last["last"]) + 1)
             await write.execute(
                 "INSERT INTO tickets (number, mailbox, month, place) VALUES (?, ?, ?, ?)",
                 *(ticket.number, bytes(ticket.mailbox), ticket.month, ticket.place),
             )
             await write.execute(
-                "UPDATE outbox SET number = ?, sealed = NULL WHERE key = ?", ticket.number, key
+                "UPDATE outbox SET number = ?, sealed = NULL, state = ? WHERE key = ?",
+                *(ticket.number, State.DRAFT, key),
             )
             await write.execute("UPDATE files SET upload = NULL, manifest = NULL WHERE item = ?", key)
+        return ticket
 
     async def set_read(self, number: str, upto: int) -> None:
         """Remember that the person has seen the first ``upto`` entries."""
