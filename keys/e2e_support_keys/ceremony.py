@@ -8,20 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from e2e_support.crypto.secret import Random, Secret, check_random
-from e2e_support.crypto.suite import SUITE, VERSION
-from e2e_support.errors import TrustError
-from e2e_support.ids import ID_SIZE, MailboxId, TeamId
+from e2e_support.ids import TeamId
 from e2e_support.policy import Policy
 from e2e_support.roster import TrustedRoster
 from e2e_support.roster_links import NO_TEAM, genesis_body, sign_link
 from e2e_support.support_link import SupportLink
-from e2e_support.ticket_keys import seal_boxes
-from e2e_support.vocab import Direction, Role
-from e2e_support.wire import Entry, EpochPackage, Genesis
+from e2e_support.vocab import Role
+from e2e_support.wire import EpochPackage, Genesis
 from e2e_support_keys.bundle import DeviceBundle
 from e2e_support_keys.epochs import TeamKeys, make_epoch
-
-_TEST_MAILBOX = MailboxId(bytes(ID_SIZE))
+from e2e_support_keys.rehearsal import rehearse
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +50,7 @@ def found_team(
     random: Random,
     languages: tuple[str, ...] = (),
 ) -> Founded:
-    """Return a new team with one owner, after opening a test ticket with its keys.
+    """Return a new team with one owner, after opening and answering a test ticket with its keys.
 
     Args:
         name: the team's name as users see it.
@@ -86,27 +82,17 @@ def found_team(
 
 
 def self_check(roster: TrustedRoster, bundle: DeviceBundle, package: EpochPackage, random: Random) -> None:
-    """Do nothing if a device can open a ticket that is sealed to the team's newest epoch.
+    """Do nothing if a device can open and answer a ticket that a user seals to the team's newest epoch.
 
     Args:
         roster: the team.
         bundle: the device's keys.
         package: boxes of the newest epoch.
-        random: source of the test ticket's key.
+        random: source of the test ticket's keys.
 
     Raises:
         TrustError: ``self_check`` when it cannot, or what ``TeamKeys.add`` raises.
     """
     keys = TeamKeys(roster.team_id, bundle.device_id, bundle.kem())
     keys.add(roster.epochs, package)
-    key = Secret.random(random)
-    boxes = seal_boxes(
-        key, team_id=roster.team_id, mailbox=_TEST_MAILBOX, gen=0, epoch=roster.epoch, reply_key=None
-    )
-    entry = Entry(VERSION, SUITE, 0, Direction.TEAM_ONLY, boxes, b"")
-    if keys.open_key(_TEST_MAILBOX, entry) != key:
-        raise TrustError(
-            "self_check",
-            "the new keys do not open a test ticket",
-            hint="Publish nothing. Try again; if it fails again, this computer or program is broken.",
-        )
+    rehearse(roster, keys, bundle.signer(), random)

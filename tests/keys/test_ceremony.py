@@ -1,23 +1,23 @@
 """Founding a team: what comes out is complete, consistent and was opened once before anybody saw it."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import PeerError, TrustError
+from e2e_support.ids import MailboxId
 from e2e_support.policy import DEFAULT
 from e2e_support.roster import TrustedRoster, begin_batch
 from e2e_support.support_link import SupportLink
-from e2e_support.ticket_keys import seal_boxes
 from e2e_support.vocab import Role
-from e2e_support.wire import Batch, Found
-from e2e_support_keys import ceremony
+from e2e_support.wire import Batch, Entry, Found
 from e2e_support_keys.bundle import DeviceBundle, bundle_from_secret, bundle_to_secret
 from e2e_support_keys.ceremony import Founded, found_team, self_check
 from e2e_support_keys.epochs import TeamKeys
+from e2e_support_keys.rehearsal import rehearse
 from keys_room import KEY, OTHER_KEY, Numbered, refused
 
 RELAY = SigningKey(KEY).public
@@ -110,13 +110,22 @@ def test_the_check_fails_for_somebody_elses_keys() -> None:
         self_check(ROSTER, impostor, FOUNDED.package, Numbered())
 
 
-def test_the_check_compares_what_it_opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test ticket that opens to something else fails the self-check."""
+def test_the_check_compares_what_it_opened() -> None:
+    """A team that opens another key than the one that a user sealed fails the self-check."""
 
-    def seal_another(_: object, **arguments: Any) -> object:
-        return seal_boxes(OTHER_KEY, **arguments)
+    class Other:
+        def open_key(self, mailbox: MailboxId, entry: Entry) -> Secret:
+            return OTHER_KEY
 
-    seal: Callable[..., object] = seal_another
-    monkeypatch.setattr(ceremony, "seal_boxes", seal)
     with refused("self_check", TrustError):
-        found()
+        rehearse(ROSTER, Other(), FOUNDED.bundle.signer(), Numbered())
+
+
+def test_the_check_includes_an_answer() -> None:
+    """A device whose answers the team's users would not accept fails, although it can read."""
+    keys = TeamKeys(FOUNDED.team_id, FOUNDED.bundle.device_id, FOUNDED.bundle.kem())
+    keys.add(ROSTER.epochs, FOUNDED.package)
+    device_id, key = FOUNDED.bundle.signer()
+    rehearse(ROSTER, keys, (device_id, key), Numbered())
+    with refused("self_check", TrustError):
+        rehearse(ROSTER, keys, (device_id, SigningKey(OTHER_KEY)), Numbered())
