@@ -136,7 +136,7 @@ class TrustedRoster(RosterState):
             TrustError: as ``update``, or ``bad_package``.
         """
         roster = self.update(batch.links)
-        _check_packages(roster, len(self.epoch_links), batch.packages)
+        check_packages(roster, len(self.epoch_links), batch.packages)
         return roster
 
     def check_package(self, package: EpochPackage) -> None:
@@ -192,7 +192,7 @@ def begin_batch(batch: Batch, *, team_id: TeamId | None = None) -> TrustedRoster
     if not batch.links:
         raise PeerError("malformed", "a founding batch begins with a genesis")
     roster = TrustedRoster.begin(batch.links[0], team_id=team_id).update(batch.links[1:])
-    _check_packages(roster, 0, batch.packages)
+    check_packages(roster, 0, batch.packages)
     return roster
 
 
@@ -223,7 +223,17 @@ def next_body(roster: TrustedRoster, payload: Payload, time: int) -> LinkBody:
     return next_bodies(roster, (payload,), time)[0]
 
 
-def _check_packages(roster: TrustedRoster, first: int, packages: Sequence[EpochPackage]) -> None:
+def check_packages(roster: TrustedRoster, first: int, packages: Sequence[EpochPackage]) -> None:
+    """Do nothing if packages are the boxes and rings of a roster's epochs from a number on, and no others.
+
+    Args:
+        roster: the roster with those epochs.
+        first: number of the first of them.
+        packages: what lies beside the links.
+
+    Raises:
+        TrustError: ``bad_package``.
+    """
     if [package.epoch for package in packages] != list(range(first, len(roster.epoch_links))):
         raise refuse("bad_package", "a batch brings the boxes of exactly the epochs that it begins")
     for package in packages:

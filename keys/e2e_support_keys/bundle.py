@@ -12,8 +12,9 @@ from e2e_support.crypto.secret import SECRET_ACCESS, Random, Secret, draw
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.crypto.suite import KEY_SIZE
 from e2e_support.errors import PeerError, UsageError
-from e2e_support.ids import ID_SIZE, DeviceId, MemberId
+from e2e_support.ids import ID_SIZE, DeviceId, MemberId, TeamId
 from e2e_support.limits import KIB, NAME_MAX
+from e2e_support.roster_links import DeviceAdd, prove_device
 from e2e_support.vocab import Role
 from e2e_support.wire import B16, DeviceRecord
 
@@ -115,6 +116,17 @@ class DeviceBundle(Message):
             label=self.name,
             languages=languages,
         )
+
+    def joining(self, team_id: TeamId, role: Role, languages: tuple[str, ...] = ()) -> DeviceAdd:
+        """Return what this device hands in to join a team: its record, proven by its key (protocol 4.3).
+
+        Args:
+            team_id: the team.
+            role: what it asks to be allowed.
+            languages: tags of the languages that its owner answers in.
+        """
+        record = self.record(role, languages)
+        return DeviceAdd(record, prove_device(self.signer()[1], team_id, record))
 
 
 KeyBundle = UserBundle | DeviceBundle
