@@ -71,6 +71,7 @@ class Tag(Enum):
     LEAF_ROOT = "leaf-root"
     PIECE = "piece"
     # keys and stores at rest
+    DEVICE_ID = "device-id"
     DEVICE_SIGN = "device-sign"
     DEVICE_KEM = "device-kem"
     STORE_KEY = "store-key"
