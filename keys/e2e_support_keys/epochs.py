@@ -308,7 +308,7 @@ class TeamKeys:
         check_package(record, package)
         secrets = self._open_box(record, package)
         keys = check_epoch_seed(record, self._team_in(record.epoch), secrets.seed)
-        ring = _read_ring(package)
+        ring = read_ring(package)
         older = self._open_ring(records[: record.epoch], ring, secrets.ring_key)
         self._check_locator(secrets.locator)
         seeds = {**older, record.epoch: secrets.seed}
@@ -350,7 +350,15 @@ class TeamKeys:
             )
 
 
-def _read_ring(package: EpochPackage) -> SealedRing:
+def read_ring(package: EpochPackage) -> SealedRing:
+    """Return an epoch's ring, which is empty where there was none to make.
+
+    Args:
+        package: what ``check_package`` accepted.
+
+    Raises:
+        TrustError: ``bad_epoch`` when it is no ring.
+    """
     if not package.ring:
         return SealedRing((), b"")
     try:
