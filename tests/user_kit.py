@@ -27,7 +27,7 @@ from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.epoch import epoch_keys
-from e2e_support.ids import MailboxId, MessageId
+from e2e_support.ids import BlobId, MailboxId, MessageId
 from e2e_support.policy import DEFAULT, Policy
 from e2e_support.support_link import SupportLink
 from e2e_support.ticket_keys import open_team_box, ticket_number
@@ -125,6 +125,11 @@ class MoodyRelay(FakeRelay):
     def refuse_at(self, call: str, *codes: str) -> None:
         """Answer the next calls of a name with these codes."""
         self._moods += [(call, code) for code in codes]
+
+    @property
+    def blobs(self) -> frozenset[tuple[MailboxId, BlobId]]:
+        """The blobs that were declared."""
+        return frozenset(self._blobs)
 
     def forget_empty(self) -> None:
         """Do what a relay does after a day: let empty mailboxes die with their blobs."""
