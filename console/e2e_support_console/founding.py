@@ -19,10 +19,10 @@ from e2e_support_client import clock
 from e2e_support_client.port import Refused, RelayPort
 from e2e_support_console.desk import Desk
 from e2e_support_console.index import bytes_of, forget, open_index, remember
-from e2e_support_console.rehearsal import rehearse
 from e2e_support_keys.bundle import DeviceBundle
 from e2e_support_keys.ceremony import found_team
 from e2e_support_keys.keystore import Keystore
+from e2e_support_keys.rehearsal import rehearse
 from e2e_support_keys.store import Queries, Store, delete_store
 
 STORE_NAME: Final = "console.db"
@@ -96,7 +96,7 @@ async def confirm(desk: Desk) -> None:
         TrustError, PeerError: the relay serves something else, or a test ticket does not open.
     """
     await desk.team.refresh()
-    rehearse(desk.roster, desk.team.keys, now=clock.now(), random=clock.random)
+    rehearse(desk.roster, desk.team.keys, desk.bundle.signer(), clock.random)
     async with desk.store.transaction() as change:
         await forget(change, _FOUNDING)
 

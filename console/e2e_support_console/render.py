@@ -100,7 +100,7 @@ def message_text(message: Message) -> str:
     did = NOTE if message.internal else _KINDS.get(message.kind, "")
     title = " · ".join(part for part in (_name(message.author), did, stamp(message.at)) if part)
     body = _warnings(message) + plain_text(message.body).strip("\n").split("\n") + _files(message)
-    lines = [title, *(f"  {line}" for line in body if line or message.body)]
+    lines = [title, *(f"  {line}".rstrip() for line in body if line or message.body)]
     return "\n".join(f"┃ {line}" for line in lines) if message.internal else "\n".join(lines)
 
 
@@ -134,7 +134,7 @@ def _claims(view: TicketView) -> list[str]:
     lines: list[str] = []
     if view.profile:
         said = ", ".join(f"{plain_line(name)} {plain_line(value)}" for name, value in view.profile.items())
-        lines.append(f"User's own application says: {said}")
+        lines.append(f"The user's application says, not verified: {said}")
     lines += [f"{plain_line(name)}: {plain_line(value)}" for name, value in view.fields.items()]
     if view.related:
         lines.append(f"Refers to {plain_line(view.related)}")

@@ -26,7 +26,7 @@ BUDGET: Final = 2_000
 """Mailboxes pulled in one run; the rest waits for the next."""
 PAGES_MAX: Final = 256  # of the feed in one run: a million steps
 TRIES_MAX: Final = 16  # runs in which an unknown mailbox may fail before it is put aside
-_AT_ONCE: Final = 32
+_AT_ONCE: Final = 64
 _POLICY: Final = "policy"
 _log = logging.getLogger("e2e_support")
 

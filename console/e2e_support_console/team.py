@@ -22,12 +22,12 @@ from e2e_support_console.desk import Desk
 from e2e_support_console.founding import STORE_NAME, NewTeam, confirm, found, load_device, require_finished
 from e2e_support_console.inbox import Inbox
 from e2e_support_console.index import open_index
-from e2e_support_console.rehearsal import rehearse
 from e2e_support_console.sync import BUDGET, Sync, SyncReport
 from e2e_support_console.team_sync import TeamSync
 from e2e_support_console.writer import Writer
 from e2e_support_keys.fingerprint import Fingerprint
 from e2e_support_keys.keystore import Keystore
+from e2e_support_keys.rehearsal import rehearse
 
 OnSynced = Callable[[SyncReport], None]
 PathLike = str | os.PathLike[str]
@@ -141,12 +141,12 @@ class TeamClient:
         return self.desk.roster.name
 
     def self_check(self) -> None:
-        """Seal a test ticket to the team and open it, all on this device.
+        """Open and answer a test ticket that is sealed to the team, all on this device.
 
         Raises:
             TrustError: ``self_check``.
         """
-        rehearse(self.desk.roster, self.desk.team.keys, now=clock.now(), random=clock.random)
+        rehearse(self.desk.roster, self.desk.team.keys, self.desk.bundle.signer(), clock.random)
 
     # --- work --------------------------------------------------------------------------------------------
 
