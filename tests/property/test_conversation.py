@@ -12,11 +12,11 @@ from e2e_support.content import BODIES, FieldsBody, NoteBody, Pair, RedactBody
 from e2e_support.conversation import Conversation
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
-from e2e_support.errors import PeerError, TrustError
+from e2e_support.errors import PeerError, TrustError, UsageError
 from e2e_support.ids import Hash, MessageId
 from e2e_support.roster_links import NO_HASH
-from e2e_support.ticket import DAY
-from e2e_support.vocab import Direction, Kind, Verdict
+from e2e_support.ticket import DAY, Fact
+from e2e_support.vocab import AuthorRole, Direction, Kind, Role, Verdict
 from e2e_support.wire import Box, Head, Stored
 from team_builder import EPOCH
 from ticket_builder import ANNA, PLAIN_BODIES, STEP, Side, Ticket, make_user
@@ -33,6 +33,7 @@ STRANGER = SigningKey(Secret(b"s" * 32))
 
 sides = st.sampled_from(["user", "anna"])
 delays = st.sampled_from([STEP, DAY, 13 * DAY, 15 * DAY, -DAY])
+FEWER = settings(max_examples=max(1, settings().max_examples // 2))  # each plays a whole ticket
 
 
 def read(ticket: Ticket, side: Side, item: Stored) -> None:
@@ -201,7 +202,7 @@ def test_what_did_not_hold_brings_no_key(story: list[Action]) -> None:
 
 
 @given(actions, st.integers(0, 12), sides)
-@settings(max_examples=60)
+@FEWER
 def test_where_reading_stopped_does_not_matter(story: list[Action], cut: int, name: str) -> None:
     """A reader that resumes from what it kept and reads the rest ends where one that read on ends."""
     ticket = played(story)
@@ -228,7 +229,7 @@ def facts(conversation: Conversation) -> tuple[object, ...]:
 
 
 @given(st.lists(honest(), max_size=8), st.lists(st.sampled_from([b"1" * 16, b"2" * 16]), max_size=3))
-@settings(max_examples=40)
+@FEWER
 def test_a_message_id_counts_once(story: list[Action], ids: list[bytes]) -> None:
     """Of all entries of one author under one id at most one is ok."""
     ticket = played(story)
@@ -240,3 +241,28 @@ def test_a_message_id_counts_once(story: list[Action], ids: list[bytes]) -> None
             identity = (entry.inner.author.key, entry.inner.message_id)
             assert identity not in seen
             seen.add(identity)
+
+
+@given(
+    st.lists(
+        st.tuples(sides, st.sampled_from(list(PLAIN_BODIES)), st.sampled_from([0, DAY, 15 * DAY])),
+        max_size=10,
+    )
+)
+@FEWER
+def test_what_a_client_lets_pass_nobody_refuses(story: list[tuple[str, Kind, int]]) -> None:
+    """The check before sending and the verdict of the others are one rule."""
+    ticket = Ticket.begin()
+    for name, kind, delay in story:
+        ticket.log.now += delay
+        side = side_of(ticket, name)
+        author = side.signer.author.role
+        role, device = (Role.OWNER, ANNA.device_id) if author is AuthorRole.DEVICE else (None, b"")
+        wish = Fact(0, kind, author, PLAIN_BODIES[kind], ticket.log.now + STEP, role, device)
+        expected = ""
+        try:
+            side.thread.check(wish, ticket.team.roster.policy)
+        except UsageError as error:
+            expected = error.code
+        post(ticket, side.seal(kind, PLAIN_BODIES[kind]))
+        assert [reader.thread.entries[-1].reason for reader in (ticket.user, ticket.anna)] == [expected] * 2
