@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from e2e_support.attachment import safe_name
 from e2e_support.content import Attachment, NoteBody, OpenBody
 from e2e_support.conversation import Opened
 from e2e_support.errors import UsageError
@@ -14,6 +15,7 @@ from e2e_support.policy import Policy
 from e2e_support.ticket import TicketState
 from e2e_support.vocab import Kind, Verdict
 from e2e_support_client.model import Author, EventKind, Message, Role, utc
+from e2e_support_client.plain import plain_line
 from e2e_support_client.view import messages
 from e2e_support_console.index import TicketRow
 from e2e_support_console.logs import Log
@@ -109,15 +111,20 @@ def choose_file(files: Sequence[Attachment], name: str) -> Attachment:
         UsageError: ``no_file`` or ``ambiguous_file``.
     """
     called, _, place = name.rpartition("#")
-    named = [file for file in files if file.name == name]
+    named = [file for file in files if name in _spellings(file)]
     if not named and place.isdecimal() and len(place) < 4:
-        named = [file for file in files if file.name == called][max(0, int(place) - 1) :][:1]
+        named = [file for file in files if called in _spellings(file)][max(0, int(place) - 1) :][:1]
     if not named:
         raise UsageError("no_file", "the ticket has no such file", hint="`show` lists its files.")
     if len(named) > 1:
         hint = f"Put #1 to #{len(named)} behind the name."
         raise UsageError("ambiguous_file", "several files of the ticket have this name", hint=hint)
     return named[0]
+
+
+def _spellings(file: Attachment) -> set[str]:
+    """Return the names under which a person can mean a file: as it was sent, as it is shown, as it is saved."""
+    return {file.name, plain_line(file.name), safe_name(file.name)}
 
 
 def _named(message: Message, entries: dict[int, Opened]) -> Message:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from console_room import Killed, Room, User, dying, opening
+from e2e_support.attachment import safe_name
 from e2e_support.codec import Message
 from e2e_support.content import (
     Author,
@@ -34,8 +35,10 @@ from e2e_support.ticket_keys import seal_boxes
 from e2e_support.vocab import AuthorRole, Direction, Kind, Verdict
 from e2e_support.wire import Box, Entry, FeedItem, FeedPage, Head
 from e2e_support_client import clock
+from e2e_support_client.files import FileSource
 from e2e_support_client.model import Role
 from e2e_support_client.testing import FakeRelay
+from e2e_support_client.transfer import UploadState, upload
 from e2e_support_console import render
 from e2e_support_console.debug_view import debug_json, debug_text
 from e2e_support_console.team import TeamClient
@@ -156,6 +159,25 @@ async def test_27_a_fake_with_many_entries_is_left_at_its_first(
         assert len(opened) == 1
 
 
+async def test_30_notes_leave_no_trace_in_the_ticket(tmp_path: Path) -> None:
+    """Writing notes changes no byte of the user's mailbox, and its id tells a user nothing about the staff log."""
+    room = Room(tmp_path)
+    async with await room.found() as team:
+        user = await room.ticket()
+        await team.sync()
+        before = room.relay.stored(user.mailbox)
+        await team.inbox.note(user.number, "A known bug.")
+        assert room.relay.stored(user.mailbox) == before
+        assert await user.pull() == []
+        staff_log = team.desk.staff_log(user.mailbox)
+        answers: list[str] = []
+        for mailbox in (staff_log, MailboxId(bytes(16))):
+            with pytest.raises(SupportError) as error:
+                await room.relay.read(mailbox, 0, user.keys.capability)
+            answers.append(f"{error.value.code} {error.value.message}")
+        assert answers[0] == answers[1], "a user who knows the id learns as little as from any other id"
+
+
 # --- a malicious user: text ------------------------------------------------------------------------------
 
 
@@ -218,6 +240,39 @@ async def test_35_a_text_cannot_draw_a_note(tmp_path: Path) -> None:
         (message,) = (await team.inbox.get(user.number)).messages
         lines = render.message_text(message).split("\n")[1:]
         assert all(line.startswith("  ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../evil.txt",
+        "/etc/passwd",
+        "..\\..\\evil.txt",
+        "a\x00b.txt",
+        "CON",
+        "-rf.txt",
+        "x\u202etxt.exe",
+        NASTY,
+        "..",
+    ],
+)
+async def test_36_a_file_lands_only_where_it_was_asked_for(tmp_path: Path, name: str) -> None:
+    """Whatever a user calls a file, it is shown harmlessly and saved as one new file inside the chosen folder."""
+    room = Room(tmp_path / "home")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    async with await room.found() as team:
+        user = await room.ticket()
+        source = FileSource.from_bytes(b"data", name="x.txt")
+        capability = user.keys.capability
+        file = await upload(user.relay, user.mailbox, capability, source, state=UploadState.fresh())
+        await user.say("See the file.", replace(file, name=name))
+        await team.sync()
+        view = await team.inbox.get(user.number)
+        assert harmless(render.view_text(view))
+        place = await team.inbox.download(user.number, safe_name(name), folder)
+        assert [path.name for path in folder.iterdir()] == [place.name]
+        assert (place.parent, harmless(place.name)) == (folder, True)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from e2e_support.content import MessageBody, NoteBody, StaffOpenBody
 from e2e_support.conversation import Conversation, Draft, Opened
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
-from e2e_support.errors import SupportError, UsageError
+from e2e_support.errors import UsageError
 from e2e_support.ids import Hash, MailboxId, MessageId
 from e2e_support.mailbox import ReceiptFact, ReceiptSigner
 from e2e_support.vocab import AdmissionMode, Direction, Kind, Recipient, Role, Verdict
@@ -122,34 +122,6 @@ async def test_no_path_seals_a_staff_entry_for_a_user(tmp_path: Path) -> None:
             draft = Draft(kind, body, MessageId(clock.random(16)))
             sealed = log.conversation.seal(draft, team.desk.author(), now=clock.now(), random=clock.random)
             assert [box.recipient for box in Entry.from_bytes(sealed.entry).boxes] == [Recipient.TEAM]
-
-
-async def test_a_note_leaves_no_trace_in_the_ticket(tmp_path: Path) -> None:
-    """Writing notes changes nothing in the user's mailbox, byte for byte (attack 30)."""
-    room = Room(tmp_path)
-    async with await room.found() as team:
-        user = await room.ticket()
-        await team.sync()
-        before = room.relay.stored(user.mailbox)
-        await team.inbox.note(user.number, "A known bug.")
-        assert room.relay.stored(user.mailbox) == before
-        assert await user.pull() == []
-
-
-async def test_a_user_who_knows_the_staff_log_gets_nothing(tmp_path: Path) -> None:
-    """A user with the staff log's id gets the same answer as for a mailbox that does not exist."""
-    room = Room(tmp_path)
-    async with await room.found() as team:
-        user = await room.ticket()
-        await team.sync()
-        await team.inbox.note(user.number, "A known bug.")
-        staff_log = team.desk.staff_log(user.mailbox)
-        answers: list[str] = []
-        for mailbox in (staff_log, MailboxId(bytes(16))):
-            with pytest.raises(SupportError) as error:
-                await room.relay.read(mailbox, 0, user.keys.capability)
-            answers.append(f"{error.value.code} {error.value.message}")
-        assert len(set(answers)) == 1
 
 
 async def test_a_staff_log_is_admitted_by_the_team(tmp_path: Path) -> None:
