@@ -73,6 +73,11 @@ class Console:
         kem = epoch_keys(self.team.seeds[entry.boxes[0].epoch]).kem
         return open_team_box(kem, self.team.team_id, mailbox, entry)
 
+    async def numbers(self) -> list[str]:
+        """Return the numbers of all tickets in the team's feed, oldest first."""
+        page = await self.relay.feed(self.team.team_id, 0, self.team.keys.capability)
+        return list(dict.fromkeys(ticket_number(item.mailbox_id) for item in page.items))
+
     async def mailbox(self, number: str) -> MailboxId:
         """Return the mailbox of a ticket's number, found in the team's feed."""
         page = await self.relay.feed(self.team.team_id, 0, self.team.keys.capability)

@@ -42,6 +42,7 @@ from e2e_support_client import (
     model,
     render,
 )
+from e2e_support_client.terminal import Terminal
 from e2e_support_client.testing import Fault
 from e2e_support_keys.bundle import UserBundle
 from team_builder import Team, device, founding
@@ -110,7 +111,7 @@ async def test_34_json_is_ascii(tmp_path: Path, capsys: pytest.CaptureFixture[st
     async with world.client() as user:
         ref = await user.tickets.create(f"No {ESCAPE} invoice", BODY, category="billing")
         ticket = await user.tickets.get(ref.number)
-    cli.Terminal(json=True).show(render.ticket_json(ticket), "")
+    Terminal(json=True).show(render.ticket_json(ticket), "")
     printed = capsys.readouterr().out
     assert printed.isascii()
     assert "\x1b" not in printed
