@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from e2e_support.codec import encode
 from e2e_support.crypto.hash import digest, same, u64
 from e2e_support.crypto.pad import is_padded_size
 from e2e_support.crypto.sign import SigningKey, require_signature
@@ -14,9 +15,11 @@ from e2e_support.errors import PeerError
 from e2e_support.ids import ID_SIZE, Hash, MailboxId, RelayKeyId
 from e2e_support.tags import Tag
 from e2e_support.vocab import Recipient
-from e2e_support.wire import Entry, Head, Page, PathStep, Receipt, ReceiptLeaf
+from e2e_support.wire import Entry, Head, Page, Receipt, ReceiptLeaf
 
 CIPHERTEXT_OVERHEAD = 64 + 16  # salt and commitment before, tag behind (§2.3)
+
+_Path = tuple[tuple[int, Hash], ...]  # a receipt's path as ``PathStep.dump()`` has its steps
 
 
 def mailbox_id(creation_key: bytes) -> MailboxId:
@@ -134,10 +137,11 @@ class ReceiptSigner:
 
     def sign(self, facts: Sequence[ReceiptFact]) -> list[bytes]:
         """Return the receipts of one commit group, in the order of its facts (§3.4)."""
-        leaves = [ReceiptLeaf(f.mailbox, f.seq, f.entry_hash, f.time, self.key_id) for f in facts]
-        root, paths = _merkle([_leaf_hash(leaf) for leaf in leaves])
+        leaves = [ReceiptLeaf(f.mailbox, f.seq, f.entry_hash, f.time, self.key_id).dump() for f in facts]
+        root, paths = _merkle([digest(Tag.RECEIPT_LEAF, encode(leaf)) for leaf in leaves])
         signature = self._key.sign(Tag.RECEIPT, root)
-        return [Receipt(leaf, path, signature).to_bytes() for leaf, path in zip(leaves, paths, strict=True)]
+        # What Receipt.to_bytes() gives; it would check every leaf and step of the group once for each receipt.
+        return [encode((leaf, path, signature)) for leaf, path in zip(leaves, paths, strict=True)]
 
 
 def verify_receipt(
@@ -180,18 +184,23 @@ def _leaf_hash(leaf: ReceiptLeaf) -> Hash:
     return digest(Tag.RECEIPT_LEAF, leaf.to_bytes())
 
 
-def _merkle(level: list[Hash]) -> tuple[Hash, list[tuple[PathStep, ...]]]:
+def _merkle(leaves: list[Hash]) -> tuple[Hash, list[_Path]]:
     """Return the root over leaf hashes and each leaf's path to it; a node without sibling moves up as it is."""
-    paths: list[list[PathStep]] = [[] for _ in level]
-    places = list(range(len(level)))
-    while len(level) > 1:
-        for path, place in zip(paths, places, strict=True):
-            sibling = place ^ 1
-            if sibling < len(level):
-                path.append(PathStep(int(sibling > place), level[sibling]))
-        level = [
-            digest(Tag.RECEIPT_NODE, *level[i : i + 2]) if i + 1 < len(level) else level[i]
-            for i in range(0, len(level), 2)
-        ]
-        places = [place // 2 for place in places]
-    return level[0], [tuple(path) for path in paths]
+    levels = [leaves]
+    while len(levels[-1]) > 1:
+        levels.append(_parents(levels[-1]))
+    paths: list[_Path] = [()]
+    for level in reversed(levels[:-1]):
+        paths = [(*_step(level, place), *paths[place // 2]) for place in range(len(level))]
+    return levels[-1][0], paths
+
+
+def _parents(level: list[Hash]) -> list[Hash]:
+    pairs = [level[i : i + 2] for i in range(0, len(level), 2)]
+    return [digest(Tag.RECEIPT_NODE, *pair) if len(pair) > 1 else pair[0] for pair in pairs]
+
+
+def _step(level: list[Hash], place: int) -> _Path:
+    """Return the step from a node to its parent: the sibling and its side, or nothing where there is none."""
+    sibling = place ^ 1
+    return ((int(sibling > place), level[sibling]),) if sibling < len(level) else ()

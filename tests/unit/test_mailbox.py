@@ -132,7 +132,7 @@ def test_receipts_of_a_group_verify(count: int) -> None:
         receipt = verify_receipt(
             data, {signer.key_id: signer.public}, mailbox=MAILBOX, seq=fact.seq, entry_hash=fact.entry_hash
         )
-        assert receipt.leaf.time == 7
+        assert (receipt.leaf.time, receipt.to_bytes()) == (7, data)
 
 
 def test_false_receipts_are_refused() -> None:
