@@ -7,7 +7,7 @@ from e2e_support.vocab import Verdict
 from e2e_support_client.model import AttachmentInfo, Author, EventKind, Message, Role
 from e2e_support_console.alarms import Alarm
 from e2e_support_console.inbox import Inbox
-from e2e_support_console.model import InboxTicket, TicketView
+from e2e_support_console.model import InboxTicket, TicketView, Unsent
 from e2e_support_console.sync import SyncReport
 from e2e_support_console.team import TeamClient
 from e2e_support_keys.keystore import FileKeystore, Keystore, MemoryKeystore
@@ -31,6 +31,7 @@ __all__ = [
     "TicketView",
     "TransportError",
     "TrustError",
+    "Unsent",
     "UsageError",
     "Verdict",
 ]

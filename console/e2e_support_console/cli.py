@@ -69,11 +69,15 @@ async def _link(options: Namespace, terminal: Terminal) -> None:
 
 async def _alarms(options: Namespace, terminal: Terminal) -> None:
     async with await _unlocked(options) as team:
-        alarms, quarantined = await team.alarms(), await team.quarantined()
+        alarms, quarantined, unsent = await team.alarms(), await team.quarantined(), await team.inbox.unsent()
         if options.clear:
             await team.clear_alarms()
-        data: Json = {"alarms": [render.alarm_json(alarm) for alarm in alarms], "quarantined": quarantined}
-        terminal.show(data, render.alarms_text(alarms, quarantined))
+        data: Json = {
+            "alarms": [render.alarm_json(alarm) for alarm in alarms],
+            "quarantined": quarantined,
+            "unsent": [render.unsent_json(item) for item in unsent],
+        }
+        terminal.show(data, render.alarms_text(alarms, quarantined, unsent))
 
 
 # --- tickets ---------------------------------------------------------------------------------------------
@@ -90,8 +94,8 @@ async def _inbox(options: Namespace, terminal: Terminal) -> None:
 
 async def _show(options: Namespace, terminal: Terminal) -> None:
     async with await _unlocked(options) as team:
-        await _synced(team, terminal)
-        view = await team.inbox.get(options.number)
+        fetch = await _synced(team, terminal)
+        view = await team.inbox.get(options.number, fetch=fetch)
         if view.offline:
             terminal.tell(_offline(view.offline))
         terminal.show(render.view_json(view), render.view_text(view))
@@ -160,8 +164,18 @@ def _passphrase(home: Path, place: Path) -> str:
     """Return the passphrase of the keys: from the system's keyring where that was chosen, else asked for."""
     if (home / KEYRING_NAME).exists():
         ring = KeyringPassphrase(_SERVICE, str(place.absolute()))
-        return ring() if place.exists() else ring.create()
+        return ring() if place.exists() else _new_passphrase(ring)
     return passphrase_from_environment("Passphrase of this device: ", confirm=not place.exists())
+
+
+def _new_passphrase(ring: KeyringPassphrase) -> str:
+    """Return the passphrase for new keys: one that an earlier run left behind locks nothing and is taken."""
+    try:
+        return ring()
+    except UsageError as error:
+        if error.code != "no_passphrase":
+            raise
+    return ring.create()
 
 
 def _asked(prompt: str) -> str:
@@ -174,8 +188,12 @@ async def _unlocked(options: Namespace) -> TeamClient:
     return await TeamClient.unlock(_keystore(options.home), options.home)
 
 
-async def _synced(team: TeamClient, terminal: Terminal) -> None:
-    """Fetch what is new; a relay that is away or wrong is told, and what was known before is shown."""
+async def _synced(team: TeamClient, terminal: Terminal) -> bool:
+    """Fetch what is new; a relay that is away or wrong is told, and what was known before is shown.
+
+    Returns:
+        Whether it makes sense to ask the relay for more.
+    """
 
     def told(report: SyncReport) -> None:
         if report.left and not terminal.json and terminal.err.isatty():
@@ -185,12 +203,13 @@ async def _synced(team: TeamClient, terminal: Terminal) -> None:
         report = await team.catch_up(told)
     except SupportError as error:
         terminal.tell(_offline(error.message))
-        return
+        return False
     if report.trouble:
         message = f"something could not be fetched: {report.trouble.message}"
         terminal.tell(
             TransportError("incomplete", message, hint="It is tried again; see `e2e-admin alarms`.")
         )
+    return True
 
 
 async def _known(team: TeamClient, number: str) -> None:
@@ -250,7 +269,11 @@ def parser() -> Parser:
     create.add_argument("--keyring", action="store_true", help="let the system's keyring keep the passphrase")
     _command(commands, "link", _link, "print the support link again")
     alarms = _command(commands, "alarms", _alarms, "what relay or users did that must not happen")
-    alarms.add_argument("--clear", action="store_true", help="forget them after printing")
+    alarms.add_argument(
+        "--clear",
+        action="store_true",
+        help="forget them, and look again at what was put aside",
+    )
     inbox = _command(commands, "inbox", _inbox, "fetch what is new and list the tickets")
     inbox.add_argument("--status", metavar="ID", help="only tickets with this status")
     _ticket_commands(commands)

@@ -149,6 +149,12 @@ async def release_reason(change: Transaction, reason: str) -> None:
     await change.execute("DELETE FROM quarantine WHERE reason = ?", reason)
 
 
+async def release_all(change: Transaction) -> None:
+    """Queue everything that was put aside once more, for a person who wants to look again."""
+    await change.execute(_RELEASE)
+    await change.execute("DELETE FROM quarantine")
+
+
 async def quarantined(queries: Queries) -> dict[str, int]:
     """Return how many mailboxes were put aside, by reason."""
     sql = "SELECT reason, count(*) FROM quarantine GROUP BY reason ORDER BY count(*) DESC, reason"

@@ -17,8 +17,16 @@ from e2e_support_client.transfer import download
 from e2e_support_console.desk import Desk
 from e2e_support_console.follow import Follower
 from e2e_support_console.index import TicketRow, find, mark_seen, ticket, tickets
-from e2e_support_console.model import InboxTicket, TicketView
-from e2e_support_console.reading import attachments, choose_file, inbox_ticket, opening_of, ticket_view
+from e2e_support_console.model import InboxTicket, TicketView, Unsent
+from e2e_support_console.outgoing import unsent
+from e2e_support_console.reading import (
+    attachments,
+    choose_file,
+    inbox_ticket,
+    opening_of,
+    ticket_view,
+    unsent_text,
+)
 from e2e_support_console.writer import Writer
 
 
@@ -53,18 +61,19 @@ class Inbox:
         """
         return await find(self._desk.store, number) is not None
 
-    async def get(self, number: str, *, mark_read: bool = True) -> TicketView:
+    async def get(self, number: str, *, mark_read: bool = True, fetch: bool = True) -> TicketView:
         """Return a whole ticket, from the relay if it can be reached, else from the local store.
 
         Args:
             number: its number.
             mark_read: note that the administrator has seen it.
+            fetch: ask the relay at all.
 
         Raises:
             UsageError: ``bad_number`` or ``no_ticket``.
         """
         row = await self._find(number)
-        offline = await self._try_pull(row)
+        offline = await self._try_pull(row) if fetch else ""
         shared = await self._desk.load(row.mailbox)
         staff = await self._desk.load(row.staff_log, staff=True)
         if mark_read:
@@ -77,6 +86,10 @@ class Inbox:
         """Yield what was said in a ticket, notes among it; errors as ``get``."""
         for message in (await self.get(number)).messages:
             yield message
+
+    async def unsent(self) -> tuple[Unsent, ...]:
+        """Return what was written here and could not be sent any more, oldest first."""
+        return tuple(unsent_text(item) for item in await unsent(self._desk.store))
 
     async def debug(self, number: str) -> bytes:
         """Return the debug data exactly as the user saw and sent it; empty if there is none.

@@ -25,6 +25,21 @@ class InboxTicket(TicketSummary):
 
 
 @dataclass(frozen=True, slots=True)
+class Unsent:
+    """Something that an administrator wrote and that cannot be sent any more.
+
+    Attributes:
+        number: the ticket that it was for.
+        text: what was written.
+        reason: code of the rule or refusal that stands against it.
+    """
+
+    number: str
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class TicketView:
     """A whole ticket as administrators see it.
 

@@ -39,6 +39,17 @@ async def outgoing(queries: Queries) -> list[Outgoing]:
     return [_outgoing(row) for row in await queries.fetch_all(sql)]
 
 
+async def unsent(queries: Queries) -> list[Outgoing]:
+    """Return what could not be sent and is kept, so that nobody has to write it again."""
+    sql = f"SELECT {_COLUMNS} FROM outgoing WHERE failed != '' ORDER BY written_at, rowid"  # noqa: S608
+    return [_outgoing(row) for row in await queries.fetch_all(sql)]
+
+
+async def forget_unsent(change: Transaction) -> None:
+    """Forget what could not be sent."""
+    await change.execute("DELETE FROM outgoing WHERE failed != ''")
+
+
 async def same_outgoing(queries: Queries, ticket: MailboxId, kind: Kind, body: Message) -> Outgoing | None:
     """Return a draft that says the same in the same ticket: a person who repeats a command means that one."""
     sql = f"SELECT {_COLUMNS} FROM outgoing WHERE ticket = ? AND kind = ? AND body = ? AND failed = ''"  # noqa: S608

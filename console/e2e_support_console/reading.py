@@ -8,18 +8,28 @@ from dataclasses import replace
 from typing import Final
 
 from e2e_support.attachment import safe_name
-from e2e_support.content import Attachment, NoteBody, OpenBody
+from e2e_support.content import (
+    Attachment,
+    CloseBody,
+    MessageBody,
+    NoteBody,
+    OpenBody,
+    ReopenBody,
+    ResolutionBody,
+)
 from e2e_support.conversation import Opened
 from e2e_support.errors import UsageError
 from e2e_support.policy import Policy
 from e2e_support.ticket import TicketState
+from e2e_support.ticket_keys import ticket_number
 from e2e_support.vocab import Kind, Verdict
 from e2e_support_client.model import Author, EventKind, Message, Role, utc
 from e2e_support_client.plain import plain_line
 from e2e_support_client.view import messages
 from e2e_support_console.index import TicketRow
 from e2e_support_console.logs import Log
-from e2e_support_console.model import InboxTicket, TicketView
+from e2e_support_console.model import InboxTicket, TicketView, Unsent
+from e2e_support_console.outgoing import Outgoing
 
 _USER: Final = "User"
 _Place = tuple[int, int, int]
@@ -120,6 +130,18 @@ def choose_file(files: Sequence[Attachment], name: str) -> Attachment:
         hint = f"Put #1 to #{len(named)} behind the name."
         raise UsageError("ambiguous_file", "several files of the ticket have this name", hint=hint)
     return named[0]
+
+
+def unsent_text(item: Outgoing) -> Unsent:
+    """Return a draft that could not be sent, as its author wrote it."""
+    match item.draft.body:
+        case MessageBody(text=text) | NoteBody(text=text) | ReopenBody(text=text):
+            pass
+        case ResolutionBody(note=text) | CloseBody(note=text):
+            pass
+        case _:
+            text = ""
+    return Unsent(ticket_number(item.ticket), text, item.failed)
 
 
 def _spellings(file: Attachment) -> set[str]:

@@ -11,7 +11,7 @@ from e2e_support_client.plain import plain_line, plain_text
 from e2e_support_client.render import count, message_json, reason_text, summary_json, table
 from e2e_support_client.terminal import Json, ago, iso, size_of, stamp
 from e2e_support_console.alarms import Alarm
-from e2e_support_console.model import InboxTicket, TicketView
+from e2e_support_console.model import InboxTicket, TicketView, Unsent
 
 NOTE = "internal note, only administrators"
 
@@ -56,6 +56,11 @@ def alarm_json(alarm: Alarm) -> Json:
         "last_at": iso(utc(alarm.last_at)),
         "count": alarm.count,
     }
+
+
+def unsent_json(item: Unsent) -> Json:
+    """Return something that could not be sent."""
+    return {"number": item.number, "text": item.text, "reason": item.reason}
 
 
 # --- for people ------------------------------------------------------------------------------------------
@@ -104,12 +109,16 @@ def message_text(message: Message) -> str:
     return "\n".join(f"┃ {line}" for line in lines) if message.internal else "\n".join(lines)
 
 
-def alarms_text(alarms: Sequence[Alarm], quarantined: dict[str, int]) -> str:
-    """Return all alarms with what to do, and how much was put aside."""
+def alarms_text(alarms: Sequence[Alarm], quarantined: dict[str, int], unsent: Sequence[Unsent]) -> str:
+    """Return all alarms with what to do, how much was put aside, and texts that could not be sent."""
     parts = [_alarm_text(alarm) for alarm in alarms] or ["No alarms."]
     if quarantined:
         why = "; ".join(f"{number}: {reason_text(reason)}" for reason, number in quarantined.items())
         parts.append(f"Put aside, since they are no tickets: {sum(quarantined.values())} ({why}).")
+    parts += [
+        f"Not sent to {item.number}, since {reason_text(item.reason)}:\n{_indented(item.text, '  ')}"
+        for item in unsent
+    ]
     return "\n\n".join(parts)
 
 

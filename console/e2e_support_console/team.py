@@ -22,6 +22,7 @@ from e2e_support_console.desk import Desk
 from e2e_support_console.founding import STORE_NAME, NewTeam, confirm, found, load_device, require_finished
 from e2e_support_console.inbox import Inbox
 from e2e_support_console.index import open_index
+from e2e_support_console.outgoing import forget_unsent
 from e2e_support_console.sync import BUDGET, Sync, SyncReport
 from e2e_support_console.team_sync import TeamSync
 from e2e_support_console.writer import Writer
@@ -184,8 +185,13 @@ class TeamClient:
         return tuple(await alarms(self.desk.store))
 
     async def clear_alarms(self) -> int:
-        """Forget the alarms once a person has looked at them; return how many there were."""
+        """Forget the alarms once a person has looked at them; return how many there were.
+
+        What could not be sent is forgotten with them, and what was put aside is looked at once more.
+        """
         async with self.desk.store.transaction() as change:
+            await feed.release_all(change)
+            await forget_unsent(change)
             return await clear_alarms(change)
 
     async def quarantined(self) -> dict[str, int]:

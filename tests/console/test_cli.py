@@ -13,6 +13,7 @@ import pytest
 
 from console_room import URL, Room, User
 from e2e_support.content import Pair
+from e2e_support.errors import TransportError, UsageError
 from e2e_support_client.testing import CODE, FakeRelay, Fault
 from e2e_support_console import cli
 from e2e_support_keys.keystore import FileKeystore
@@ -172,11 +173,16 @@ def test_the_keyring_can_keep_the_passphrase(shell: Shell, monkeypatch: pytest.M
             return kept.setdefault(self._name, "random")
 
         def __call__(self) -> str:
+            if self._name not in kept:
+                raise UsageError("no_passphrase", "the keyring has no entry")
             return kept[self._name]
 
     monkeypatch.delenv("E2ES_PASSPHRASE_FILE")
     monkeypatch.setattr(cli, "KeyringPassphrase", Ring)
-    shell("team", "create", URL, "--name", "T", "--owner", "Anna", "--code", CODE, "--keyring")
+    create = ("team", "create", URL, "--name", "T", "--owner", "Anna", "--keyring", "--code")
+    shell(*create, "WRONG", code=1)
+    (shell.home / cli.KEYS_NAME).unlink()  # as if the run had ended just before the keys were kept
+    shell(*create, CODE)
     assert shell.data("inbox") == []
     assert len(kept) == 1
 
@@ -321,7 +327,25 @@ def test_alarms_are_pointed_at_and_listed(team: Shell) -> None:
     listed = team.data("alarms")
     assert ("rollback", number) in {(alarm["code"], alarm["number"]) for alarm in listed["alarms"]}
     assert "rollback" in team("alarms", "--clear")
-    assert team.data("alarms") == {"alarms": [], "quarantined": {}}
+    assert team.data("alarms") == {"alarms": [], "quarantined": {}, "unsent": []}
+
+
+def test_a_text_that_could_not_be_sent_is_given_back(team: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written and cannot be sent any more stands in ``alarms`` with its text and the reason."""
+
+    async def lose(*_: object) -> bytes:
+        raise TransportError("timeout", "the relay answers too slowly")
+
+    user = team.user(Room.ticket)
+    team("inbox")
+    with monkeypatch.context() as patched:
+        patched.setattr(team.relay, "append", lose)
+        assert team.error("reply", user.number, "A long answer.")["code"] == "unconfirmed"
+    asyncio.run(user.close())
+    team("inbox")
+    (item,) = team.data("alarms")["unsent"]
+    assert item == {"number": user.number, "text": "A long answer.", "reason": "closed"}
+    assert "A long answer." in team("alarms", "--clear")
 
 
 def test_what_was_put_aside_is_counted(team: Shell) -> None:

@@ -20,6 +20,7 @@ from e2e_support.wire import Batch, FeedItem, FeedPage
 from e2e_support_client import clock
 from e2e_support_client.testing import FakeRelay, Fault
 from e2e_support_console import logs
+from e2e_support_console.sync import TRIES_MAX
 from e2e_support_console.team import TeamClient
 
 
@@ -484,3 +485,20 @@ async def test_a_mailbox_that_the_feed_names_and_that_is_empty_is_no_ticket(tmp_
         relay.change = lambda _: FeedPage(1, (FeedItem(1, empty.mailbox, 0),))
         await team.sync()
         assert (await numbers(team), await team.quarantined()) == (set(), {"empty": 1})
+
+
+async def test_what_was_put_aside_is_looked_at_again_when_a_person_asks(tmp_path: Path) -> None:
+    """Clearing the alarms queues the quarantine once more: a ticket that failed by mistake is not lost."""
+    room = Room(tmp_path)
+    async with await room.found() as team:
+        user = await room.ticket()
+        room.relay.inject(Fault.FORGED_RECEIPT, mailbox=user.mailbox)
+        for _ in range(TRIES_MAX + 1):
+            await team.sync()
+        assert (await numbers(team), await team.quarantined()) == (set(), {"bad_signature": 1})
+        room.relay.heal()
+        await team.sync()
+        assert await numbers(team) == set(), "by itself it is not asked for any more"
+        await team.clear_alarms()
+        await team.sync()
+        assert await numbers(team) == {user.number}

@@ -17,6 +17,7 @@ from e2e_support.vocab import Kind, Recipient, Role
 from e2e_support.wire import Append, Create, Entry
 from e2e_support_client.refusals import refusal
 from e2e_support_client.testing import FakeRelay, Fault
+from e2e_support_console.model import Unsent
 from e2e_support_console.outgoing import outgoing
 from e2e_support_console.team import TeamClient
 
@@ -213,8 +214,11 @@ async def test_what_cannot_be_sent_any_more_is_told(tmp_path: Path) -> None:
         (alarm,) = await team.alarms()
         assert (alarm.code, alarm.number) == ("not_sent", user.number)
         assert await waiting(team) == 0
+        assert await team.inbox.unsent() == (Unsent(user.number, "We look into it.", "closed"),)
         await team.sync()
         assert (await team.alarms())[0].count == 1
+        await team.clear_alarms()
+        assert await team.inbox.unsent() == ()
 
 
 async def test_a_relay_that_goes_away_while_settling_keeps_all(tmp_path: Path) -> None:
