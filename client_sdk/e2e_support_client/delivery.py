@@ -31,7 +31,7 @@ from e2e_support_client.port import Refused, RelayPort
 from e2e_support_client.room import PlaceTaken, Room
 from e2e_support_client.rooms import Rooms
 from e2e_support_client.store import FileRow, ItemRow, LocalStore
-from e2e_support_client.team import Team
+from e2e_support_client.team import WRITE_AFTER, Team
 
 OnState = Callable[[str], None]
 ROUNDS_MAX = 64  # steps of one delivery: a relay must not be able to keep a client going round for ever
@@ -140,6 +140,7 @@ class Delivery:
 
     async def _seal(self, item: ItemRow, on_progress: OnProgress) -> str:
         """Upload the files and write the entry, unless it stands in the log already."""
+        await self._team.refresh_if_old(WRITE_AFTER)  # nothing is sealed for a team that may have changed
         async with self._rooms.open(item.number) as room:
             room.sending = item.key
             await room.pull()

@@ -148,6 +148,7 @@ class Outbox:
             SupportError: the draft is kept, with this error's code.
         """
         try:
+            await self._send_earlier(key, on_progress)
             return TicketRef(await self._delivery.run(key, on_progress), State.STORED)
         except TransportError:
             row = await self._store.item(key)
@@ -156,6 +157,22 @@ class Outbox:
             if row.state is not State.SEALED:
                 await self._store.remove_item(key)
             raise
+
+    async def _send_earlier(self, key: MessageId, on_progress: OnProgress) -> None:
+        """Store what waits for the same ticket first, so that messages stay in the order of writing.
+
+        Raises:
+            TransportError: the relay cannot be reached.
+        """
+        rows = await self._store.items()
+        number = next((row.number for row in rows if row.key == key), "")
+        for row in rows:
+            if row.key == key or not number:
+                return
+            if row.number == number and row.state is not State.FAILED:
+                _, offline = await self._try(row, on_progress)
+                if offline:
+                    raise TransportError("offline", "what was written before still waits")
 
     async def _try(self, row: ItemRow, on_progress: OnProgress) -> tuple[TicketRef, bool]:
         """Return how far an item came, and whether the relay could not be reached."""

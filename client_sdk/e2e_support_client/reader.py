@@ -84,9 +84,10 @@ class Reader:
         return {item.number: item for item in items if item.kind is Kind.OPEN and item.number}
 
     async def _refreshed(self) -> str:
+        """Look for a newer roster; whatever is wrong with it, what is known can be read (but not written to)."""
         try:
             await self._team.refresh_if_old()
-        except TransportError as error:
+        except SupportError as error:
             return error.message
         return ""
 

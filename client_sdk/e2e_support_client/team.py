@@ -16,7 +16,8 @@ from e2e_support_client.roster_sync import RosterSync
 from e2e_support_client.store import LocalStore
 from e2e_support_keys.fingerprint import Fingerprint
 
-REFRESH_AFTER = 600  # seconds; writing always asks first, reading only after this long
+READ_AFTER = 600  # seconds after which reading asks for new links first
+WRITE_AFTER = 60  # seconds after which sealing does
 
 
 class Team(RosterSync):
@@ -45,9 +46,9 @@ class Team(RosterSync):
             self._checked = clock.now()
         return new
 
-    async def refresh_if_old(self) -> None:
-        """Do as ``refresh`` if that was some time ago."""
-        if clock.now() - self._checked >= REFRESH_AFTER:
+    async def refresh_if_old(self, seconds: int | None = None) -> None:
+        """Do as ``refresh`` if that was so many seconds ago, by default as many as are good enough for reading."""
+        if clock.now() - self._checked >= (READ_AFTER if seconds is None else seconds):
             await self.refresh()
 
     def policy_at(self, seq: int) -> Policy:

@@ -14,13 +14,24 @@ from e2e_support.policy import DEFAULT, Policy
 from e2e_support.policy_parts import PriorityMode, StaffIdentity
 from e2e_support.support_link import SupportLink
 from e2e_support.vocab import Kind, Verdict
-from e2e_support_client import Choice, FileSpec, MemoryKeystore, Profile, Role, State, SupportClient
+from e2e_support_client import (
+    Choice,
+    FileSpec,
+    Finding,
+    MemoryKeystore,
+    Profile,
+    Progress,
+    Role,
+    State,
+    SupportClient,
+    team,
+)
 from e2e_support_client.debug.report import DebugReport, Field
 from e2e_support_client.model import EventKind
 from e2e_support_client.testing import Fault
 from e2e_support_keys.bundle import DeviceBundle, UserBundle
 from e2e_support_keys.phrase import from_phrase
-from team_builder import Team, device, seed_of
+from team_builder import EPOCH, Team, device, seed_of
 from user_kit import BODY, FAKE_URL, SUBJECT, World, fake_world
 
 
@@ -194,7 +205,7 @@ async def test_a_refused_ticket_sends_nothing_and_is_kept(
     world: World, changed: dict[str, Any], code: str
 ) -> None:
     """The rule and what to do are told before anything leaves the device, and the text is not lost."""
-    words = {"subject": SUBJECT, "body": BODY, "category": "billing", **changed}
+    words: dict[str, Any] = {"subject": SUBJECT, "body": BODY, "category": "billing", **changed}
     async with world.client() as user:
         error = await refusal(user.tickets.create(**words))
         assert (type(error), error.code) == (UsageError, code)
@@ -265,6 +276,21 @@ async def test_tickets_survive_a_restart_and_can_be_read_offline(world: World) -
         page, ticket = await user.tickets.list(), await user.tickets.get(number)
     assert page.offline and ticket.offline  # noqa: PT018 - one claim
     assert [message.body for message in ticket.messages] == [BODY, "Look again."]
+
+
+async def test_an_older_roster_stops_no_reading(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the relay serves an older list of administrators, what is known is shown and the reason is told."""
+    monkeypatch.setattr(team, "READ_AFTER", 0)
+    console = world.console
+    batch = console.team.prepare((EPOCH, [console.device]))
+    console.team.accept(batch)
+    world.fake.take_batch(console.team.team_id, batch)
+    async with world.client() as user:
+        number = await opened(user)
+        world.fake.inject(Fault.OLD_ROSTER)
+        ticket = await user.tickets.get(number)
+    assert "older list" in ticket.offline
+    assert ticket.messages[0].body == BODY
 
 
 async def test_what_is_up_to_date_says_nothing_of_offline(world: World) -> None:
@@ -350,13 +376,12 @@ async def test_a_missing_file_is_told_before_anything_is_kept(world: World, tmp_
 async def test_progress_is_told(world: World) -> None:
     """Uploads say how far they are, with the name of the file."""
     told: list[tuple[str, str, bool]] = []
+
+    def progress(at: Progress) -> None:
+        told.append((at.phase, at.name, at.done >= at.total))
+
     async with world.client() as user:
-        spec = FileSpec(bytes(3_000_000), name="dump.bin")
-        await opened(
-            user,
-            attachments=[spec],
-            on_progress=lambda at: told.append((at.phase, at.name, at.done >= at.total)),
-        )
+        await opened(user, attachments=[FileSpec(bytes(3_000_000), name="dump.bin")], on_progress=progress)
     assert told[-1] == ("upload", "dump.bin", True)
 
 
@@ -403,7 +428,11 @@ async def test_consent_decides_about_debug_data_alone(world: World, answer: bool
 )
 async def test_a_person_decides_about_secrets(world: World, choice: Choice, left: str) -> None:
     """Text that looks like a password is kept, masked or removed before it is sealed, as the person says."""
-    async with world.client(on_secret=lambda _found: choice) as user:
+
+    def choose(_found: tuple[Finding, ...]) -> Choice:
+        return choice
+
+    async with world.client(on_secret=choose) as user:
         ref = await user.tickets.create(SUBJECT, "my password: hunter2hunter2 fails", category="account")
         ticket = await user.tickets.get(ref.number)
     assert ticket.messages[0].body == f"my password: {left} fails"

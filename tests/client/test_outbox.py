@@ -120,6 +120,18 @@ async def test_replies_wait_and_stay_in_order(world: World) -> None:
         assert [m.body for m in (await user.tickets.get(number)).messages[1:]] == ["first", "second"]
 
 
+async def test_a_new_reply_does_not_overtake(world: World) -> None:
+    """A reply that is written while an earlier one waits is stored behind it."""
+    async with world.client() as user:
+        number = await opened(user)
+        world.fake.inject(Fault.OFFLINE)
+        await user.tickets.reply(number, "first")
+        world.fake.heal()
+        assert (await user.tickets.reply(number, "second")).state is State.STORED
+        assert [m.body for m in (await user.tickets.get(number)).messages[1:]] == ["first", "second"]
+        assert await user.outbox.list() == ()
+
+
 async def test_a_reply_to_a_ticket_that_waits_is_refused(world: World) -> None:
     """Nothing can be written into a ticket that is not stored itself; the reason is told."""
     world.fake.inject(Fault.OFFLINE)

@@ -167,6 +167,7 @@ def flatten(data: Mapping[str, object], *, source: str, purpose: str = "") -> It
 
 def as_json(value: object, depth: int = 0) -> Json:
     """Return any value as JSON of bounded depth and size; what is no data is named by its type."""
+    named = f"<{type(value).__name__}>"
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -186,7 +187,7 @@ def as_json(value: object, depth: int = 0) -> Json:
         return {_text_value(str(key)): as_json(item, depth + 1) for key, item in items}
     if isinstance(value, (list, tuple, set, frozenset)) and depth < DEPTH_MAX:
         return [as_json(item, depth + 1) for item in list(cast("Sequence[object]", value))[:ITEMS_MAX]]
-    return f"<{type(cast('object', value)).__name__}>"
+    return named
 
 
 def _text_value(text: str) -> str:
