@@ -26,7 +26,7 @@ BUDGET: Final = 2_000
 """Mailboxes pulled in one run; the rest waits for the next."""
 PAGES_MAX: Final = 256  # of the feed in one run: a million steps
 TRIES_MAX: Final = 16  # runs in which an unknown mailbox may fail before it is put aside
-_AT_ONCE: Final = 64
+AT_ONCE: Final = 64
 _POLICY: Final = "policy"
 _log = logging.getLogger("e2e_support")
 
@@ -132,8 +132,8 @@ class Sync:
         store, done = self._desk.store, 0
         trouble: SupportError | None = None
         waiting = await feed.waiting(store, budget)
-        for start in range(0, len(waiting), _AT_ONCE):
-            outcomes = await self._pull_some(waiting[start : start + _AT_ONCE])
+        for start in range(0, len(waiting), AT_ONCE):
+            outcomes = await self._pull_some(waiting[start : start + AT_ONCE])
             errors = [outcome.error for outcome in outcomes if outcome.error]
             done += len(outcomes) - len(errors)
             trouble = trouble or next(iter(errors), None)
