@@ -15,6 +15,7 @@ from e2e_support.ids import BlobId, MailboxId, TeamId
 from e2e_support.wire import (
     AdmissionTerms,
     Append,
+    Batch,
     BlobState,
     Create,
     EpochPackage,
@@ -36,7 +37,9 @@ class Refused(UsageError):
         head: the mailbox's head, with ``head_moved`` only.
     """
 
-    def __init__(self, code: str, message: str, *, hint: str = "", status: int = 0, head: Head | None = None) -> None:
+    def __init__(
+        self, code: str, message: str, *, hint: str = "", status: int = 0, head: Head | None = None
+    ) -> None:
         super().__init__(code, message, hint=hint)
         self.status = status
         self.head = head
@@ -61,6 +64,30 @@ class RelayPort(Protocol):
         """Return an epoch's boxes and ring."""
         ...
 
+    async def post_links(self, team_id: TeamId, batch: Batch, device: SigningKey) -> None:
+        """Append a batch to the roster, signed as a request by the key of an active device. Idempotent.
+
+        Raises:
+            Refused: ``head_moved`` with the roster's head, ``link_refused`` for a batch that breaks a rule.
+        """
+        ...
+
+    async def freshness(self, team_id: TeamId) -> bytes | None:
+        """Return the newest ``Freshness`` that enough devices signed, if there is one."""
+        ...
+
+    async def pending_freshness(self, team_id: TeamId, capability: SigningKey) -> bytes | None:
+        """Return a ``Freshness`` that waits for further signatures, if there is one."""
+        ...
+
+    async def put_freshness(self, team_id: TeamId, statement: bytes, device: SigningKey) -> bool:
+        """Store a statement for an owner's or agent's device; false when it waits for further signatures.
+
+        Raises:
+            Refused: ``link_refused`` for a statement that is not good, or older than the one there is.
+        """
+        ...
+
     async def admission(self, team_id: TeamId) -> AdmissionTerms:
         """Return what creating a mailbox costs now."""
         ...
@@ -81,11 +108,43 @@ class RelayPort(Protocol):
         """Return the head and the entries from a sequence number on."""
         ...
 
+    async def hand_back(self, mailbox: MailboxId, page: Page, capability: SigningKey) -> Head:
+        """Give a restored relay what it lost and return its head. Idempotent.
+
+        Args:
+            mailbox: a mailbox that the relay has.
+            page: stored entries with their receipts, none missing between the relay's head and them, and the head
+                that they lead to.
+            capability: one of the mailbox's.
+
+        Raises:
+            Refused: ``head_moved`` with the relay's head when they do not continue it.
+        """
+        ...
+
+    async def destroy(self, mailbox: MailboxId, statement: bytes, capability: SigningKey) -> None:
+        """Have a ``Destruction`` carried out. Idempotent.
+
+        Raises:
+            Refused: ``not_yours`` when its signer may not do that, ``erased`` when another one came before.
+        """
+        ...
+
+    async def tombstone(self, mailbox: MailboxId, capability: SigningKey) -> bytes:
+        """Return the statement by which a mailbox was erased, for a former capability.
+
+        Raises:
+            Refused: ``not_found`` when there is none: not erased, erased for idleness, or not for this key.
+        """
+        ...
+
     async def feed(self, team_id: TeamId, after: int, capability: SigningKey) -> FeedPage:
         """Return the steps of the team's feed after a cursor."""
         ...
 
-    async def wait_mailbox(self, mailbox: MailboxId, after: int, capability: SigningKey, *, wait: int) -> Ring:
+    async def wait_mailbox(
+        self, mailbox: MailboxId, after: int, capability: SigningKey, *, wait: int
+    ) -> Ring:
         """Return as soon as the mailbox has more than ``after`` entries, or after ``wait`` seconds (long-poll)."""
         ...
 

@@ -47,6 +47,10 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
     "code_refused": Refusal(
         403, "the bootstrap code is wrong, used or too old", "Ask whoever runs the relay for a new code."
     ),
+    "link_refused": Refusal(
+        403, "the relay does not accept this change of the team", "Fetch the roster and look."
+    ),
+    "not_yours": Refusal(403, "this device may not do that to this ticket", "Ask an owner of the team."),
     "not_found": Refusal(404, "there is no such thing here, or not for this key", "Check the support link."),
     "method_not_allowed": Refusal(405, "the relay does not offer that", _REPORT),
     "conflict": Refusal(409, "another mailbox has this place", "Open another ticket."),

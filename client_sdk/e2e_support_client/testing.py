@@ -20,13 +20,15 @@ from dataclasses import dataclass, field
 from e2e_support.admission import admit_hash, check_team, check_work, day_of
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
-from e2e_support.errors import SupportError, TransportError
+from e2e_support.destruction import Deed, Destruction, DestructionBody, check_destruction
+from e2e_support.errors import PeerError, SupportError, TransportError, TrustError
+from e2e_support.freshness import FreshUntil, check_freshness, freshness_of
 from e2e_support.ids import ID_SIZE, BlobId, DeviceId, Hash, MailboxId, MemberId, TeamId
 from e2e_support.limits import MAILBOX_ENTRIES_MAX, PAGE_BYTES_MAX, PAGE_ITEMS_MAX, PIECE_SIZE
-from e2e_support.mailbox import Chain, ReceiptFact, ReceiptSigner, check_entry, mailbox_id
+from e2e_support.mailbox import Chain, ReceiptFact, ReceiptSigner, check_entry, mailbox_id, verify_receipt
 from e2e_support.roster import TrustedRoster, begin_batch, next_body
-from e2e_support.roster_links import DeviceAdd, prove_device, sign_link
-from e2e_support.vocab import AdmissionMode, Role
+from e2e_support.roster_links import DeviceAdd, open_link, prove_device, sign_link
+from e2e_support.vocab import AdmissionMode, Direction, Role
 from e2e_support.wire import (
     AdmissionTerms,
     Append,
@@ -39,6 +41,7 @@ from e2e_support.wire import (
     FeedItem,
     FeedPage,
     Found,
+    Head,
     LinksPage,
     Page,
     Receipt,
@@ -63,6 +66,8 @@ class _Team:
     roster: TrustedRoster
     packages: dict[int, EpochPackage]
     feed: list[FeedItem] = field(default_factory=list[FeedItem])
+    freshness: bytes | None = None
+    pending: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -72,6 +77,7 @@ class _Mailbox:
     log: list[Kept] = field(default_factory=list[Kept])
     written: dict[bool, int] = field(default_factory=lambda: {False: 0, True: 0})  # entries by "is the team"
     frozen: bool = False
+    tombstone: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -240,6 +246,52 @@ class FakeRelay:
             raise refusal("not_found")
         return package
 
+    # --- the team's devices ------------------------------------------------------------------------------
+
+    async def post_links(self, team_id: TeamId, batch: Batch, device: SigningKey) -> None:
+        """Append a batch to the roster."""
+        await self._enter("post_links")
+        self._device(team_id, device)
+        roster = self._team(team_id).roster
+        batch = Batch.from_bytes(batch.to_bytes())
+        start = open_link(batch.links[0]).body.seq if batch.links else 0
+        if roster.links[start : start + len(batch.links)] != batch.links:
+            if start != len(roster.links):
+                raise refusal("head_moved", head=roster.head)
+            try:
+                self.take_batch(team_id, batch)
+            except (PeerError, TrustError):
+                raise refusal("link_refused") from None
+        self._leave()
+
+    async def freshness(self, team_id: TeamId) -> bytes | None:
+        """Return the newest ``Freshness`` that enough devices signed, if there is one."""
+        await self._enter("freshness")
+        return self._team(team_id).freshness
+
+    async def pending_freshness(self, team_id: TeamId, capability: SigningKey) -> bytes | None:
+        """Return a ``Freshness`` that waits for further signatures, if there is one."""
+        await self._enter("pending_freshness")
+        return self._team_access(team_id, capability).pending
+
+    async def put_freshness(self, team_id: TeamId, statement: bytes, device: SigningKey) -> bool:
+        """Store a statement; false when it waits for further signatures."""
+        await self._enter("put_freshness")
+        self._device(team_id, device, Role.OWNER, Role.AGENT)
+        team = self._team(team_id)
+        try:
+            before = freshness_of(team.freshness) if team.freshness else None
+            earlier = FreshUntil(before.head, before.issued, before.expires) if before else None
+            check_freshness(team.roster, statement, now=self.time, earlier=earlier)
+        except (PeerError, TrustError) as error:
+            if error.code != "too_few_signers" or not team.roster.has_head(freshness_of(statement).head):
+                raise refusal("link_refused") from None
+            team.pending = statement
+        else:
+            team.freshness, team.pending = statement, None
+        self._leave()
+        return team.pending is None
+
     async def admission(self, team_id: TeamId) -> AdmissionTerms:
         """Return what creating a mailbox costs now."""
         await self._enter("admission")
@@ -297,6 +349,50 @@ class FakeRelay:
                 break
             items.append(Stored(kept.entry, kept.receipt))
         return Page(chain.head, tuple(items))
+
+    async def hand_back(self, mailbox: MailboxId, page: Page, capability: SigningKey) -> Head:
+        """Take entries back that this relay receipted before."""
+        await self._enter("hand_back", mailbox)
+        box, _ = self._access(mailbox, capability)
+        page = Page.from_bytes(page.to_bytes())
+        keys = self._roster_of(box).relay_keys
+        for item in page.items:
+            seq = Receipt.from_bytes(item.receipt).leaf.seq
+            if seq < len(box.log) and box.log[seq].entry == item.entry:
+                continue
+            if seq != len(box.log):
+                raise refusal("head_moved", head=box.chain.head)
+            chain = box.chain.advance(item.entry)
+            try:
+                receipt = verify_receipt(item.receipt, keys, mailbox=mailbox, seq=seq, entry_hash=chain.hash)
+            except PeerError:
+                raise refusal("malformed") from None
+            by_team = check_entry(item.entry).direction is not Direction.USER_TO_TEAM
+            self._keep(mailbox, box, Kept(item.entry, receipt.leaf.time, item.receipt), by_team=by_team)
+        self._leave()
+        return box.chain.head
+
+    async def destroy(self, mailbox: MailboxId, statement: bytes, capability: SigningKey) -> None:
+        """Carry out a ``Destruction``."""
+        await self._enter("destroy", mailbox)
+        box, _ = self._access(mailbox, capability, erased=True)
+        if box.tombstone != statement:
+            if box.tombstone is not None:
+                raise refusal("erased")
+            body = self._destruction(mailbox, box, statement)
+            if body.deed in {Deed.FREEZE, Deed.THAW}:
+                box.frozen = body.deed is Deed.FREEZE
+            if body.deed is Deed.ERASE:
+                self._erase(mailbox, box, Destruction.from_bytes(statement).to_bytes())
+        self._leave()
+
+    async def tombstone(self, mailbox: MailboxId, capability: SigningKey) -> bytes:
+        """Return the statement by which a mailbox was erased."""
+        await self._enter("tombstone")
+        box, _ = self._access(mailbox, capability, erased=True)
+        if box.tombstone is None:
+            raise refusal("not_found")
+        return box.tombstone
 
     async def feed(self, team_id: TeamId, after: int, capability: SigningKey) -> FeedPage:
         """Return the steps of the team's feed after a cursor."""
@@ -394,18 +490,49 @@ class FakeRelay:
     def _roster_of(self, box: _Mailbox) -> TrustedRoster:
         return self._team(box.create.team_id).roster
 
-    def _access(self, mailbox: MailboxId, capability: SigningKey) -> tuple[_Mailbox, bool]:
+    def _device(self, team_id: TeamId, key: SigningKey, *roles: Role) -> None:
+        """Refuse a key that is no active device's of these roles; of any role if none is named."""
+        records = self._team(team_id).roster.devices.values()
+        if not any(r.sign_key == key.public and (not roles or r.role in roles) for r in records):
+            raise refusal("not_found")
+
+    def _access(
+        self, mailbox: MailboxId, capability: SigningKey, *, erased: bool = False
+    ) -> tuple[_Mailbox, bool]:
         """Return a mailbox and whether the capability is the team's; strangers learn nothing (P1, attack 47)."""
         box = self._mailboxes.get(mailbox)
-        if box is not None and capability.public == box.create.user_key:
-            return box, False
-        if (
-            box is None
-            or not box.create.team
-            or (capability.public != self._roster_of(box).epoch.capability_key)
+        by_user = box is not None and capability.public == box.create.user_key
+        if box is None or not (
+            by_user or (box.create.team and capability.public == self._roster_of(box).epoch.capability_key)
         ):
             raise refusal("not_found")
-        return box, True
+        if box.tombstone is not None and not erased:
+            raise refusal("erased")
+        return box, not by_user
+
+    def _destruction(self, mailbox: MailboxId, box: _Mailbox, statement: bytes) -> DestructionBody:
+        roster, user_key = self._roster_of(box), box.create.user_key
+        try:
+            body = check_destruction(
+                statement,
+                team_id=roster.team_id,
+                mailbox=mailbox,
+                devices=roster.devices,
+                user_key=user_key if roster.policy.relay_rules().user_erase else b"",
+            )
+        except PeerError as error:
+            raise refusal("malformed" if error.code == "malformed" else "not_yours") from None
+        return body
+
+    def _erase(self, mailbox: MailboxId, box: _Mailbox, statement: bytes) -> None:
+        """Forget everything but the statement, which the feed then announces (protocol 3.9)."""
+        feed, length = self._team(box.create.team_id).feed, len(box.log)
+        nothing = MailboxId(bytes(ID_SIZE))
+        feed[:] = [FeedItem(i.cursor, nothing, 0) if i.mailbox_id == mailbox else i for i in feed]
+        box.tombstone = statement
+        box.log.clear()
+        self._blobs = {key: blob for key, blob in self._blobs.items() if key[0] != mailbox}
+        self._announce(mailbox, box, length)
 
     def _admit(self, mailbox: MailboxId, create: Create) -> None:
         roster = self._team(create.team_id).roster
@@ -420,17 +547,23 @@ class FakeRelay:
             raise refusal("admission_refused")
 
     def _store(self, mailbox: MailboxId, box: _Mailbox, entry: bytes, *, by_team: bool) -> bytes:
-        chain = box.chain.advance(entry)
         time = max(self.time, box.log[-1].time if box.log else 0)
+        chain = box.chain.advance(entry)
         receipt = self._receipt(mailbox, box.chain.length, chain.hash, time)
-        box.log.append(Kept(entry, time, receipt))
-        box.chain = chain
+        self._keep(mailbox, box, Kept(entry, time, receipt), by_team=by_team)
+        return self._spoilt(receipt, {fault for fault in _RECEIPT_FAULTS if self._hit(fault, mailbox)})
+
+    def _keep(self, mailbox: MailboxId, box: _Mailbox, kept: Kept, *, by_team: bool) -> None:
+        box.log.append(kept)
+        box.chain = box.chain.advance(kept.entry)
         box.written[by_team] += 1
+        self._announce(mailbox, box, len(box.log) - 1)
+
+    def _announce(self, mailbox: MailboxId, box: _Mailbox, seq: int) -> None:
         feed = self._team(box.create.team_id).feed
-        feed.append(FeedItem(len(feed) + 1, mailbox, box.chain.length - 1))
+        feed.append(FeedItem(len(feed) + 1, mailbox, seq))
         self._rung.set()
         self._rung = asyncio.Event()
-        return self._spoilt(receipt, {fault for fault in _RECEIPT_FAULTS if self._hit(fault, mailbox)})
 
     def _receipt(self, mailbox: MailboxId, seq: int, entry_hash: Hash, time: int) -> bytes:
         return self._signer.sign([ReceiptFact(mailbox, seq, entry_hash, time)])[0]

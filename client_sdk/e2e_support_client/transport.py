@@ -12,6 +12,7 @@ from typing import Final
 from e2e_support.crypto.secret import Random
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.crypto.suite import VERSION
+from e2e_support.destruction import Destruction
 from e2e_support.errors import PeerError, SupportError, TransportError, UsageError
 from e2e_support.ids import BlobId, MailboxId, TeamId
 from e2e_support.limits import CLOCK_WARNING, KIB, RECEIPT_MAX, SESSION_LIFE
@@ -19,12 +20,15 @@ from e2e_support.request import b64, content_digest, sign_request
 from e2e_support.wire import (
     AdmissionTerms,
     Append,
+    Batch,
     BlobSize,
     BlobState,
     Create,
     EpochPackage,
     FeedPage,
     Found,
+    Freshness,
+    Head,
     LinksPage,
     Page,
     RelayInfo,
@@ -34,6 +38,7 @@ from e2e_support.wire import (
 from e2e_support_client import clock
 from e2e_support_client.bell_stream import read_rings
 from e2e_support_client.exchange import EVENTS, OCTETS, Answer, Exchange, Question, read_capped
+from e2e_support_client.port import Refused
 from e2e_support_client.refusals import PROBLEM_MAX, read_refusal
 from e2e_support_client.retry import DEFAULT_RETRY, RetryPolicy
 
@@ -121,6 +126,34 @@ class HttpRelay:
         answer = await self._ask(Question("GET", path, limit=AdmissionTerms.LIMIT))
         return AdmissionTerms.from_bytes(answer.body)
 
+    # --- the team's devices (§4.6, §4.7) -----------------------------------------------------------------
+
+    async def post_links(self, team_id: TeamId, batch: Batch, device: SigningKey) -> None:
+        """Append a batch to the roster, signed as a request by the key of an active device. Idempotent."""
+        await self._ask(Question("POST", f"{_team(team_id)}/links", body=batch.to_bytes()), device)
+
+    async def freshness(self, team_id: TeamId) -> bytes | None:
+        """Return the newest ``Freshness`` that enough devices signed, if there is one."""
+        return await self._statement(f"{_team(team_id)}/freshness")
+
+    async def pending_freshness(self, team_id: TeamId, capability: SigningKey) -> bytes | None:
+        """Return a ``Freshness`` that waits for further signatures, if there is one."""
+        return await self._statement(f"{_team(team_id)}/freshness/pending", capability)
+
+    async def _statement(self, path: str, capability: SigningKey | None = None) -> bytes | None:
+        try:
+            question = Question("GET", path, limit=Freshness.LIMIT)
+            return (await self._ask(question, capability, session=capability is not None)).body
+        except Refused as refused:
+            if refused.code == "not_found":
+                return None
+            raise
+
+    async def put_freshness(self, team_id: TeamId, statement: bytes, device: SigningKey) -> bool:
+        """Store a statement for an owner's or agent's device; false when it waits for further signatures."""
+        question = Question("PUT", f"{_team(team_id)}/freshness", body=statement, good=(200, 202))
+        return (await self._ask(question, device)).status == 200
+
     # --- mailboxes ---------------------------------------------------------------------------------------
 
     async def create(self, mailbox: MailboxId, create: Create, creation: SigningKey) -> bool:
@@ -141,6 +174,21 @@ class HttpRelay:
         """Return the head and the entries from a sequence number on (§3.5)."""
         question = Question("GET", f"{_mailbox(mailbox)}/entries", f"from={start}", limit=Page.LIMIT)
         return Page.from_bytes((await self._ask(question, capability, session=True)).body)
+
+    async def hand_back(self, mailbox: MailboxId, page: Page, capability: SigningKey) -> Head:
+        """Give a restored relay what it lost and return its head. Idempotent (§3.10)."""
+        path = f"{_mailbox(mailbox)}/handback"
+        question = Question("POST", path, body=page.to_bytes(), limit=Head.LIMIT)
+        return Head.from_bytes((await self._ask(question, capability)).body)
+
+    async def destroy(self, mailbox: MailboxId, statement: bytes, capability: SigningKey) -> None:
+        """Have a ``Destruction`` carried out. Idempotent (§3.9)."""
+        await self._ask(Question("POST", f"{_mailbox(mailbox)}/destruction", body=statement), capability)
+
+    async def tombstone(self, mailbox: MailboxId, capability: SigningKey) -> bytes:
+        """Return the statement by which a mailbox was erased, for a former capability (§3.9)."""
+        question = Question("GET", f"{_mailbox(mailbox)}/tombstone", limit=Destruction.LIMIT)
+        return (await self._ask(question, capability, session=True)).body
 
     async def feed(self, team_id: TeamId, after: int, capability: SigningKey) -> FeedPage:
         """Return the steps of the team's feed after a cursor (§3.6)."""

@@ -38,6 +38,8 @@ PROBLEMS: dict[str, Problem] = {
     "code_refused": Problem(
         403, "The code is wrong, used or too old", "Issue a new one with e2e-relay bootstrap."
     ),
+    "link_refused": Problem(403, "A rule of the roster refuses this", "Fetch the roster and look."),
+    "not_yours": Problem(403, "The signer of the statement may not do that to this mailbox"),
     "not_found": Problem(404, "No such thing, or not for this capability"),
     "method_not_allowed": Problem(405, "The route has no such method"),
     "conflict": Problem(409, "A mailbox of that id exists with other properties"),
