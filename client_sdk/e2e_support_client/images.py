@@ -99,8 +99,6 @@ def _jpeg_parts(read: Read, size: int) -> Sequence[Part]:
             parts.keep(at, body)
             return parts.list
         end = body if code in _BARE else body + _jpeg_length(read(body, 2))
-        if end > size:
-            raise _NotUnderstoodError
         head = read(body + 2, min(end - body, _WINDOW))
         if _is_needed(code, head):
             parts.keep(at, end)

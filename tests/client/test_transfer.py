@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from channel_story import Person, Story
 from e2e_support.attachment import Plan
 from e2e_support.content import Attachment
+from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import PeerError, SupportError, TransportError, UsageError
-from e2e_support.ids import BlobId, Hash
+from e2e_support.ids import BlobId, Hash, MailboxId
 from e2e_support.limits import CHUNK_SIZE, KIB, MIB, PIECE_SIZE
 from e2e_support_client import files, transfer
 from e2e_support_client.files import FileSource, target_in
@@ -230,9 +231,10 @@ async def test_an_interrupted_upload_goes_on_where_it_stopped(user: Person) -> N
 
 
 CHANGES = {
-    "one byte, same size": b"\xff" + LARGE[1:],
-    "the last byte": LARGE[:-1] + b"\xff",
+    "one byte, same size": bytes([LARGE[0] ^ 1]) + LARGE[1:],
+    "the last byte": LARGE[:-1] + bytes([LARGE[-1] ^ 1]),
     "longer": LARGE + b"more",
+    "much longer": LARGE + bytes(MIB),
     "shorter": LARGE[:-1],
 }
 
@@ -345,6 +347,29 @@ async def test_a_file_that_the_relay_touched_never_appears(
     assert names(tmp_path) == []
     relay_of(user).heal()
     assert await fetch(user, manifest) == LARGE
+
+
+async def test_an_answer_of_another_length_is_refused(user: Person) -> None:
+    """Neither fewer nor more bytes than were asked for are accepted, whatever they are."""
+    manifest = await send(user, LARGE)
+    relay = relay_of(user)
+    read = relay.read_blob
+    for surplus in (b"x", b""):
+
+        async def read_other(
+            mailbox: MailboxId,
+            blob: BlobId,
+            start: int,
+            end: int,
+            capability: SigningKey,
+            more: bytes = surplus,
+        ) -> bytes:
+            data = await read(mailbox, blob, start, end, capability)
+            return data if start else data + more if more else data[:-1]
+
+        relay.read_blob = read_other  # type: ignore[method-assign]
+        with fails("bad_attachment", PeerError):
+            await fetch(user, manifest)
 
 
 async def test_17_another_tickets_blob_does_not_open(story: Story, user: Person) -> None:

@@ -690,6 +690,19 @@ async def test_a_proxy_carries_everything_or_is_named(connect: Connect) -> None:
         connect("http://127.0.0.1:9", proxy="socks5://127.0.0.1:9050")
 
 
+async def test_the_environment_sets_no_proxy(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the program decides where requests go, not a variable that somebody else set."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    async def handle(_: web.Request) -> web.StreamResponse:
+        return message(INFO)
+
+    async with answering(handle) as site:
+        await connect(site.url).info()
+        assert len(site.asked) == 1
+
+
 def test_a_relay_outlives_its_event_loops() -> None:
     """One object works in one loop after the other: connections belong to a loop, the relay to the program."""
 
