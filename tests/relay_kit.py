@@ -291,11 +291,12 @@ async def running(
     limits: Limits = LIMITS,
     clock: Clock = time.time,
     log_level: str = "debug",
+    helper: int = 0,
     **settings: Any,
 ) -> AsyncGenerator[Client]:
     """Run a relay in this process and yield a client of it."""
     log = io.StringIO()
-    config = Config(data, port=0, limits=limits, log_level=log_level, **settings)
+    config = Config(data, port=0, limits=limits, log_level=log_level, helper=helper, **settings)
     async with (
         serving(config, clock=clock, logger=make_logger(log_level, clock, log)) as (relay, listening),
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,

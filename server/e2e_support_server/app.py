@@ -30,6 +30,7 @@ from e2e_support_server.service.mailboxes import Mailboxes
 from e2e_support_server.service.teams import Teams
 from e2e_support_server.storage.base import Store
 from e2e_support_server.storage.sqlite import SqliteStore
+from e2e_support_server.verifier import Verifier, processors
 
 DATABASE = "relay.db"
 BLOBS = "blobs"
@@ -77,6 +78,7 @@ class Relay:
         config: its settings.
         store: its database.
         files: its blobs.
+        verifier: verifies its requests.
         context: what handlers reach.
         janitor: removes what nobody came back for.
         logger: its log.
@@ -85,12 +87,14 @@ class Relay:
     config: Config
     store: Store
     files: BlobStore
+    verifier: Verifier
     context: Context
     janitor: Janitor
     logger: Logger
 
     async def close(self) -> None:
         """Finish what was accepted and let go of the data."""
+        await self.verifier.close()
         await self.files.close()
         await self.store.close()
 
@@ -106,19 +110,22 @@ async def open_relay(config: Config, *, clock: Clock = now, logger: Logger | Non
     team_service = Teams(store, clock)
     await team_service.load()
     admission = Admission(config.limits)
+    verifier = Verifier(
+        helper=bool(config.helper) and processors() > 1, waiting_most=config.limits.writes_waiting
+    )
     boxes = Mailboxes(store, team_service, admission, bell, clock, config.limits)
     context = Context(
         config=config,
         clock=clock,
         relay_key=signer.public,
-        guard=Guard(boxes, team_service, clock, config.limits),
+        guard=Guard(boxes, team_service, verifier, clock, config.limits),
         bell=bell,
         admission=admission,
         teams=team_service,
         mailboxes=boxes,
         blobs=Blobs(store, files, team_service, clock, config.limits),
     )
-    return Relay(config, store, files, context, Janitor(store, files, boxes, clock, logger), logger)
+    return Relay(config, store, files, verifier, context, Janitor(store, files, boxes, clock, logger), logger)
 
 
 def prepare(config: Config) -> ReceiptSigner:

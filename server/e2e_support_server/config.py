@@ -80,6 +80,7 @@ class Config:
         port: port to listen on; 0 lets the system choose.
         authorities: names under which clients reach this relay; empty means the address it listens on.
         address_header: header in which a reverse proxy puts the client's address; empty without a proxy.
+        helper: 1 lets a second process verify signatures under load, where there is a second processor.
         log_level: ``debug`` adds a line for every request.
         limits: what this relay grants.
     """
@@ -89,6 +90,7 @@ class Config:
     port: int = DEFAULT_PORT
     authorities: tuple[str, ...] = ()
     address_header: str = ""
+    helper: int = 1
     log_level: str = "info"
     limits: Limits = field(default_factory=Limits)
 

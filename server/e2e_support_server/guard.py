@@ -11,7 +11,7 @@ from e2e_support.crypto.hash import same
 from e2e_support.errors import PeerError
 from e2e_support.ids import MailboxId, TeamId
 from e2e_support.mailbox import mailbox_id as id_of_key
-from e2e_support.request import SignedRequest, check_time, content_digest, unb64, verify_request
+from e2e_support.request import SIGNED_HEADERS, SignedRequest, check_time, content_digest, unb64
 from e2e_support.wire import Session
 from e2e_support_server.clock import Clock
 from e2e_support_server.config import Limits
@@ -21,6 +21,7 @@ from e2e_support_server.rules import Mailbox, Writer
 from e2e_support_server.service.mailboxes import Mailboxes
 from e2e_support_server.service.teams import Teams
 from e2e_support_server.tokens import Nonces, Sessions
+from e2e_support_server.verifier import Verifier
 
 NOBODY = b""  # a key that opens nothing: what a bad signature is looked up with
 _BEARER = "Bearer "
@@ -46,12 +47,16 @@ class Guard:
     Args:
         mailboxes: knows whose capability opens what.
         teams: the same for teams.
+        verifier: verifies signatures.
         clock: the relay's clock.
         limits: what the relay grants.
     """
 
-    def __init__(self, mailboxes: Mailboxes, teams: Teams, clock: Clock, limits: Limits) -> None:
+    def __init__(
+        self, mailboxes: Mailboxes, teams: Teams, verifier: Verifier, clock: Clock, limits: Limits
+    ) -> None:
         self._mailboxes = mailboxes
+        self._verifier = verifier
         self._teams = teams
         self._clock = clock
         self._body_seconds = limits.body_seconds
@@ -62,7 +67,7 @@ class Guard:
 
     async def write(self, request: web.Request, mailbox_id: MailboxId, most: int) -> Permit:
         """Return a permit for a signed write with a body of at most ``most`` bytes."""
-        signed = self._signed(request)
+        signed = await self._signed(request)
         access = await self._mailboxes.access(mailbox_id, signed.public if signed else NOBODY)
         if signed is None or access is None:
             raise not_found()
@@ -70,30 +75,30 @@ class Guard:
 
     async def read(self, request: web.Request, mailbox_id: MailboxId) -> Permit:
         """Return a permit for a read, signed or in a session."""
-        public, signed = self._reader(request)
+        public, signed = await self._reader(request)
         access = await self._mailboxes.access(mailbox_id, public)
         if access is None or public == NOBODY:
             raise not_found()
         self._use(signed)
         return Permit(*access)
 
-    def team(self, request: web.Request, team_id: TeamId) -> None:
+    async def team(self, request: web.Request, team_id: TeamId) -> None:
         """Let a read pass that the newest capability of a team signed, or a session of it."""
-        public, signed = self._reader(request)
+        public, signed = await self._reader(request)
         if not self._teams.holds(team_id, public):
             raise not_found()
         self._use(signed)
 
     async def create(self, request: web.Request, mailbox_id: MailboxId, most: int) -> tuple[bytes, bytes]:
         """Return creation key and body of a create; the id must belong to the key (§3.2)."""
-        signed = self._signed(request)
+        signed = await self._signed(request)
         if signed is None or id_of_key(signed.public) != mailbox_id:
             raise not_found()
         return signed.public, await self._body(request, signed, most)
 
     async def session(self, request: web.Request) -> Session:
         """Return a new read session for the capability that signed (§8.2)."""
-        signed = self._signed(request)
+        signed = await self._signed(request)
         known = await self._mailboxes.is_capability(signed.public if signed else NOBODY)
         if signed is None or not known:
             raise not_found()
@@ -103,29 +108,23 @@ class Guard:
             raise Refusal("rate", retry_after=wait)
         return self._sessions.begin(signed.public, now)
 
-    def _signed(self, request: web.Request) -> SignedRequest | None:
+    async def _signed(self, request: web.Request) -> SignedRequest | None:
         """Return what was signed, if the signature is good; ``request_expired`` if only its time is not."""
         path, _, query = request.raw_path.partition("?")
-        try:
-            signed = verify_request(
-                method=request.method,
-                authority=request.host.lower(),
-                path=path,
-                query=query,
-                headers=list(request.headers.items()),
-            )
-        except PeerError:
-            return None
-        check_time(signed, int(self._clock()))
+        values = [request.headers.get(name, "") for name in SIGNED_HEADERS]
+        unverified = (request.method, request.host.lower(), path, query, *values)
+        signed = await self._verifier.verify(unverified) if all(values) else None
+        if signed is not None:
+            check_time(signed, int(self._clock()))
         return signed
 
-    def _reader(self, request: web.Request) -> tuple[bytes, SignedRequest | None]:
+    async def _reader(self, request: web.Request) -> tuple[bytes, SignedRequest | None]:
         """Return the key that a read stands for, and the request if it was signed."""
         bearer = request.headers.get("Authorization")
         if bearer is not None:
             token = unb64(bearer.removeprefix(_BEARER), 32) if bearer.startswith(_BEARER) else b""
             return self._sessions.public(token, self._clock()), None
-        signed = self._signed(request)
+        signed = await self._signed(request)
         return (signed.public if signed else NOBODY), signed
 
     async def _body(self, request: web.Request, signed: SignedRequest, most: int) -> bytes:

@@ -25,6 +25,7 @@ HEADERS = {
     "Server": "e2e-relay",  # in place of the library's own, which tells versions
 }
 _PATH = re.compile(r"(?:/[A-Za-z0-9_-]+)+")
+_QUERY = re.compile(r"[!-~]*")
 _ONCE = frozenset(
     {
         b"host", b"content-length", b"content-type", b"content-encoding", b"transfer-encoding", b"content-digest",
@@ -65,12 +66,18 @@ def check(request: web.Request, authorities: frozenset[str]) -> None:
         PeerError: ``malformed``.
         Refusal: ``wrong_authority``.
     """
-    path, _, _ = request.raw_path.partition("?")
+    path, _, query = request.raw_path.partition("?")
     names = [name.lower() for name, _ in request.raw_headers]
     if len(set(names)) < len(names) and any(names.count(name) > 1 for name in _ONCE):
         raise PeerError("malformed", "a header stands twice")
-    if not _PATH.fullmatch(path):
+    if not _PATH.fullmatch(path) or not _QUERY.fullmatch(query):
         raise PeerError("malformed", "the path is not in its only spelling")
+    if any(
+        not value.isascii() or b"\x00" in value
+        for name, value in request.raw_headers
+        if name.lower() in _ONCE
+    ):
+        raise PeerError("malformed", "a header that is not plain text")
     if b"content-encoding" in names or b"host" not in names:
         raise PeerError("malformed", "an encoded body, or no host")
     if request.host.lower() not in authorities:

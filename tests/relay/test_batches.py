@@ -1,4 +1,4 @@
-"""Group commit as such: who shares a transaction, who survives a failed one (no database)."""
+"""Batches as such: who shares one, who survives one that failed (no database)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from e2e_support_server.batches import Batches
 from e2e_support_server.refusal import Refusal
-from e2e_support_server.storage.writer import GroupWriter
 
 
 class Disk:
@@ -29,21 +29,21 @@ class Disk:
         return [item * 10 if item % 2 == 0 else Refusal("conflict") for item in items]
 
 
-def make(disk: Disk, *, group: int = 100, waiting: int = 100) -> GroupWriter[int, int]:
+def make(disk: Disk, *, group: int = 100, waiting: int = 100) -> Batches[int, int]:
     """Return a writer to a disk."""
-    return GroupWriter(disk.commit, group_most=group, waiting_most=waiting)
+    return Batches(disk.commit, most=group, waiting_most=waiting)
 
 
 async def test_what_waits_while_a_group_commits_shares_the_next_one() -> None:
     """The first write goes alone, all others that came meanwhile go together."""
     disk = Disk()
     writer = make(disk)
-    assert await asyncio.gather(*(writer.write(2 * n) for n in range(5))) == [0, 20, 40, 60, 80]
+    assert await asyncio.gather(*(writer.put(2 * n) for n in range(5))) == [0, 20, 40, 60, 80]
     disk.gate.clear()
-    first = asyncio.create_task(writer.write(2))
+    first = asyncio.create_task(writer.put(2))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    rest = [asyncio.create_task(writer.write(n)) for n in (4, 6, 8)]
+    rest = [asyncio.create_task(writer.put(n)) for n in (4, 6, 8)]
     await asyncio.sleep(0)
     disk.gate.set()
     await asyncio.gather(first, *rest)
@@ -53,7 +53,7 @@ async def test_what_waits_while_a_group_commits_shares_the_next_one() -> None:
 async def test_a_refusal_is_its_own() -> None:
     """One refused write of a group does not touch the others."""
     writer = make(Disk())
-    outcomes = await asyncio.gather(writer.write(2), writer.write(3), writer.write(4), return_exceptions=True)
+    outcomes = await asyncio.gather(writer.put(2), writer.put(3), writer.put(4), return_exceptions=True)
     assert list(outcomes[0::2]) == [20, 40]
     assert isinstance(outcomes[1], Refusal)
 
@@ -63,18 +63,18 @@ async def test_a_failed_group_does_not_lose_its_innocent_members() -> None:
     disk = Disk()
     disk.bad = {4}
     writer = make(disk)
-    outcomes = await asyncio.gather(writer.write(2), writer.write(4), writer.write(6), return_exceptions=True)
+    outcomes = await asyncio.gather(writer.put(2), writer.put(4), writer.put(6), return_exceptions=True)
     assert (outcomes[0], outcomes[2]) == (20, 60)
     assert isinstance(outcomes[1], OSError)
     assert disk.groups == [[2, 4, 6], [2], [4], [6]]
-    assert await writer.write(8) == 80
+    assert await writer.put(8) == 80
 
 
 async def test_groups_have_a_largest_size() -> None:
     """What does not fit into one group waits for the next."""
     disk = Disk()
     writer = make(disk, group=2)
-    await asyncio.gather(*(writer.write(2 * n) for n in range(5)))
+    await asyncio.gather(*(writer.put(2 * n) for n in range(5)))
     assert [len(group) for group in disk.groups] == [2, 2, 1]
 
 
@@ -83,12 +83,12 @@ async def test_too_many_waiting_writes_are_refused() -> None:
     disk = Disk()
     disk.gate.clear()
     writer = make(disk, waiting=2)
-    committing = asyncio.create_task(writer.write(2))
+    committing = asyncio.create_task(writer.put(2))
     await asyncio.sleep(0.01)
-    waiting = [asyncio.create_task(writer.write(2)) for _ in range(2)]
+    waiting = [asyncio.create_task(writer.put(2)) for _ in range(2)]
     await asyncio.sleep(0)
     with pytest.raises(Refusal, match="busy"):
-        await writer.write(2)
+        await writer.put(2)
     disk.gate.set()
     assert await asyncio.gather(committing, *waiting) == [20, 20, 20]
 
@@ -97,12 +97,12 @@ async def test_closing_finishes_what_waits_and_refuses_what_comes() -> None:
     """Nothing that was accepted is dropped when the relay stops."""
     disk = Disk()
     writer = make(disk)
-    tasks = [asyncio.create_task(writer.write(2 * n)) for n in range(3)]
+    tasks = [asyncio.create_task(writer.put(2 * n)) for n in range(3)]
     await asyncio.sleep(0)
     await writer.close()
     assert await asyncio.gather(*tasks) == [0, 20, 40]
     with pytest.raises(Refusal, match="busy"):
-        await writer.write(2)
+        await writer.put(2)
 
 
 async def test_a_writer_that_went_away_does_not_disturb_its_group() -> None:
@@ -110,7 +110,7 @@ async def test_a_writer_that_went_away_does_not_disturb_its_group() -> None:
     disk = Disk()
     disk.gate.clear()
     writer = make(disk)
-    gone, stays = asyncio.create_task(writer.write(2)), asyncio.create_task(writer.write(4))
+    gone, stays = asyncio.create_task(writer.put(2)), asyncio.create_task(writer.put(4))
     await asyncio.sleep(0)
     gone.cancel()
     disk.gate.set()

@@ -40,7 +40,7 @@ async def mailbox_bell(request: web.Request) -> web.StreamResponse:
 async def team_bell(request: web.Request) -> web.StreamResponse:
     """Answer ``GET /v1/team/{team_id}/bell``."""
     relay, team_id = request.app[CONTEXT], team_of(request)
-    relay.guard.team(request, team_id)
+    await relay.guard.team(request, team_id)
     return await _listen(request, _Source(team_id, THE_FEED, lambda: relay.teams.cursor(team_id)))
 
 

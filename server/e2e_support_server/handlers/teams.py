@@ -42,5 +42,5 @@ async def feed(request: web.Request) -> web.Response:
     """Answer ``GET /v1/team/{team_id}/feed``."""
     relay, team_id = request.app[CONTEXT], team_of(request)
     (after,) = numbers(request, "after")
-    relay.guard.team(request, team_id)
+    await relay.guard.team(request, team_id)
     return answer(await relay.teams.feed(team_id, after))

@@ -22,13 +22,13 @@ from e2e_support.ids import BlobId, Hash, MailboxId, TeamId
 from e2e_support.limits import PAGE_ITEMS_MAX
 from e2e_support.mailbox import ReceiptSigner, first_hash
 from e2e_support.wire import FeedItem, Head, Stored
+from e2e_support_server.batches import Batches
 from e2e_support_server.clock import Clock
 from e2e_support_server.refusal import Refusal, not_found
 from e2e_support_server.rules import Mailbox, Wish, Writer
 from e2e_support_server.storage.appends import AppendGroup
 from e2e_support_server.storage.base import Appended, Blob, BlobBudget, Founding, NewMailbox
 from e2e_support_server.storage.schema import migrate
-from e2e_support_server.storage.writer import GroupWriter
 
 T = TypeVar("T")
 
@@ -66,9 +66,7 @@ class SqliteStore:
         self._signer = signer
         self._clock = clock
         self._entry_bytes = entry_bytes
-        self._group: GroupWriter[_Write, Any] = GroupWriter(
-            self._commit, group_most=GROUP_MOST, waiting_most=waiting_most
-        )
+        self._group: Batches[_Write, Any] = Batches(self._commit, most=GROUP_MOST, waiting_most=waiting_most)
         self._write_thread = _Threads(self._connect, 1, "writer")
         self._read_threads = _Threads(self._connect, READERS, "reader")
 
@@ -88,7 +86,7 @@ class SqliteStore:
         return connection
 
     async def _write(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        result: T = await self._group.write(job)
+        result: T = await self._group.put(job)
         return result
 
     async def _commit(self, writes: Sequence[_Write]) -> Sequence[Any]:
@@ -212,7 +210,7 @@ class SqliteStore:
         return bool(await self._rows("SELECT 1 FROM mailboxes WHERE user_key = ? LIMIT 1", (key,)))
 
     async def append(self, wish: Wish) -> Appended:
-        appended: Appended = await self._group.write(wish)
+        appended: Appended = await self._group.put(wish)
         return appended
 
     async def page(self, mailbox: Mailbox, start: int, *, items: int, size: int) -> tuple[Head, list[Stored]]:
