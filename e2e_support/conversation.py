@@ -21,7 +21,7 @@ from e2e_support.crypto.sign import SigningKey, require_signature
 from e2e_support.crypto.suite import KEY_SIZE, SUITE, VERSION, cannot_open
 from e2e_support.errors import PeerError, TrustError, UsageError
 from e2e_support.ids import DeviceId, Hash, MailboxId, MessageId, RelayKeyId, TeamId
-from e2e_support.limits import ID_TEXT_MAX, INNER_MAX, KIB, RECEIPT_MAX
+from e2e_support.limits import ENTRY_MAX, ID_TEXT_MAX, INNER_MAX, KIB, RECEIPT_MAX
 from e2e_support.mailbox import Chain, check_entry, verify_receipt
 from e2e_support.tags import Tag
 from e2e_support.ticket_keys import KeyPort, seal_boxes
@@ -89,6 +89,8 @@ class Opened:
         inner: its signed part; ``None`` where it did not open or is forged.
         body: the decoded body of its kind; ``None`` likewise.
         device: the roster device that signed it; ``None`` for the user and for what cannot be attributed.
+        known: how many roster links this reader knew when it first followed the entry (§4.8).
+        entry: its bytes as stored: a restored relay gets them back, an export shows them.
     """
 
     seq: int
@@ -104,6 +106,8 @@ class Opened:
     inner: Inner | None = None
     body: Message | None = None
     device: DeviceRecord | None = None
+    known: int = 0
+    entry: bytes = b""
 
     def record(self) -> Record:
         """Return what an encrypted local store keeps, so that nothing has to be opened twice.
@@ -114,7 +118,7 @@ class Opened:
         inner = self.inner.to_bytes() if self.inner else b""
         return Record(
             self.hash, self.verdict, self.reason, self.receipt, self.received, self.quoted, self.gen + 1, self.epoch,
-            key, inner,
+            key, inner, self.known, self.entry,
         )  # fmt: skip
 
 
@@ -125,7 +129,7 @@ class Record(Message):
     ``gens`` is how many generations the log has begun: 0 where even its first entry is junk.
     """
 
-    LIMIT: ClassVar[int] = INNER_MAX + 8 * KIB
+    LIMIT: ClassVar[int] = INNER_MAX + ENTRY_MAX + 8 * KIB
     hash: Annotated[Hash, B32]
     verdict: Annotated[Verdict, Choice(Verdict)]
     reason: Annotated[str, Text(ID_TEXT_MAX)]
@@ -136,6 +140,8 @@ class Record(Message):
     epoch: Annotated[int, Uint()]
     key: Annotated[bytes, Bin((0, 32))]
     inner: Annotated[bytes, Bin(most=INNER_MAX)]
+    known: Annotated[int, Uint()]
+    entry: Annotated[bytes, Bin(most=ENTRY_MAX)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +230,10 @@ class Conversation:
         """
         chain = self.chain.advance(item.entry)
         time = self._receipt_time(item.receipt, self.chain.length, chain.hash, accept_strange=accept_strange)
-        gen, epoch = self.gen, self.epoch
-        seen = Opened(self.chain.length, chain.hash, Verdict.OK, "", item.receipt, time, 0, gen, epoch)
+        seen = Opened(
+            self.chain.length, chain.hash, Verdict.OK, "", item.receipt, time, 0, self.gen, self.epoch,
+            known=self.team.head.length, entry=item.entry if len(item.entry) <= ENTRY_MAX else b"",
+        )  # fmt: skip
         opened = self._open(item.entry, seen, accept_strange=accept_strange)
         self._follow(opened)
         return opened
@@ -245,6 +253,7 @@ class Conversation:
         opened = Opened(
             self.chain.length, record.hash, record.verdict, record.reason, record.receipt, record.received,
             record.quoted, record.gens - 1, record.epoch, Secret(record.key) if record.key else None,
+            known=record.known, entry=record.entry,
         )  # fmt: skip
         if record.inner:
             inner = Inner.from_bytes(record.inner)

@@ -125,6 +125,13 @@ class RosterState:
             return None
         return device.record
 
+    def revocation_of(self, device_id: DeviceId) -> tuple[int, Hash] | None:
+        """Return sequence number and hash of the link that removed a device, if one did (section 4.8)."""
+        device = self.membership.devices.get(device_id)
+        if device is None or device.revoked is None:
+            return None
+        return device.revoked, self.hashes[device.revoked]
+
     def require_head(self, head: tuple[int, bytes] | None) -> None:
         """Do nothing if the roster contains the head that a support link names (sections 4.4, 4.9).
 

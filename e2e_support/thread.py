@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from e2e_support.content import Inner
+from e2e_support.content import BarrierBody, Inner
 from e2e_support.conversation import Opened
 from e2e_support.errors import UsageError
+from e2e_support.ids import DeviceId, Hash
 from e2e_support.policy import Policy
 from e2e_support.ticket import Fact, TicketState, judge, refusal
 from e2e_support.vocab import Verdict
@@ -24,19 +25,29 @@ class Policies(Protocol):
         """Return the policy that held once the link of that sequence number stood."""
         ...
 
+    def revocation_of(self, device_id: DeviceId) -> tuple[int, Hash] | None:
+        """Return sequence number and hash of the link that removed a device, if one did."""
+        ...
+
 
 @dataclass(slots=True)
 class Thread:
     """The entries of a shared log and the ticket's state; feed it what a ``Conversation`` opened, in order.
 
+    Args:
+        policies: the roster; after it grew, ``judge_again`` with the new one.
+
     Attributes:
         entries: every entry with its final verdict, whatever it is; nothing is dropped.
         state: the ticket; ``None`` while no opening stands.
+        barriers: up to which number entries of a removed device are believed, by the hash of its revocation.
     """
 
     policies: Policies
     entries: list[Opened] = field(default_factory=list[Opened])
     state: TicketState | None = None
+    barriers: dict[Hash, int] = field(default_factory=dict[Hash, int])
+    _opened: list[Opened] = field(default_factory=list[Opened])
     _settled: TicketState | None = None
     _last: Opened | None = None
     _time: int = 0
@@ -48,12 +59,17 @@ class Thread:
         The entry before gets the receipt time that this one quotes, and is judged anew by it: its verdict in
         ``entries`` is the one that stays.
         """
-        if self._last is not None:
-            self._settle(self._last, opened.quoted or self._last.received)
-        self._last = opened
-        judged, self.state = self._judge(opened)
-        self.entries.append(judged)
+        self._opened.append(opened)
+        judged = self._take(opened)
+        if self._note_barrier(judged):
+            self._replay()
+            return self.entries[-1]
         return judged
+
+    def judge_again(self, policies: Policies) -> None:
+        """Judge all entries anew after the roster grew: a removal changes what is believed (§4.8)."""
+        self.policies = policies
+        self._replay()
 
     def check(self, fact: Fact, policy: Policy) -> None:
         """Do nothing if an entry may be written now.
@@ -83,6 +99,31 @@ class Thread:
             )
         return self.state
 
+    def _take(self, opened: Opened) -> Opened:
+        if self._last is not None:
+            self._settle(self._last, opened.quoted or self._last.received)
+        self._last = opened
+        judged, self.state = self._judge(opened)
+        self.entries.append(judged)
+        return judged
+
+    def _replay(self) -> None:
+        self.entries.clear()
+        self._seen.clear()
+        self.state = self._settled = self._last = None
+        self._time = 0
+        for opened in self._opened:
+            self._take(opened)
+
+    def _note_barrier(self, judged: Opened) -> bool:
+        """Keep the first barrier of each removal; tell whether there is a new one."""
+        if judged.verdict is not Verdict.OK or not isinstance(judged.body, BarrierBody):
+            return False
+        told = {item.revocation: item.accept_upto for item in reversed(judged.body.items)}
+        new = told.keys() - self.barriers.keys()
+        self.barriers.update((revocation, told[revocation]) for revocation in new)
+        return bool(new)
+
     def _settle(self, last: Opened, time: int) -> None:
         if last.received != time:
             self.entries[-1], self.state = self._judge(replace(last, received=time))
@@ -95,6 +136,8 @@ class Thread:
         inner = opened.inner
         if opened.verdict is not Verdict.OK or inner is None:
             return opened, self._settled
+        if (removed := self._removal_verdict(opened)) is not None:
+            return removed, self._settled
         if _identity(inner) in self._seen:
             return replace(opened, verdict=Verdict.NONCONFORMING, reason="same_message"), self._settled
         if opened.received < self._time:  # only a dishonest relay's times go back; rules never see it (§5.7)
@@ -102,6 +145,24 @@ class Thread:
         policy = self.policies.policy_at(inner.roster_head.length - 1)
         state, reason = judge(self._settled, fact_of(opened), policy)
         return (replace(opened, verdict=Verdict.NONCONFORMING, reason=reason) if reason else opened), state
+
+    def _removal_verdict(self, opened: Opened) -> Opened | None:
+        """Return what a removed device's entry is believed, or ``None`` where it counts (§4.8, attack 52).
+
+        A barrier decides, so that all readers agree; without one an entry counts for whoever had followed it
+        before they knew of the removal.
+        """
+        removal = self.policies.revocation_of(opened.device.device_id) if opened.device else None
+        if removal is None:
+            return None
+        seq, revocation = removal
+        if revocation in self.barriers:
+            if opened.seq <= self.barriers[revocation]:
+                return None
+            return replace(opened, verdict=Verdict.FORGED, reason="after_removal", inner=None, body=None)
+        if opened.known <= seq:
+            return None
+        return replace(opened, verdict=Verdict.UNVERIFIABLE, reason="removed_device")
 
 
 def fact_of(opened: Opened) -> Fact:

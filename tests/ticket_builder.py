@@ -242,7 +242,7 @@ class Ticket:
         """Tell both sides the team's newest roster."""
         for side in (self.user, self.anna):
             side.conversation.team = self.team.roster
-            side.thread.policies = self.team.roster
+            side.thread.judge_again(self.team.roster)
 
     def agree(self) -> bool:
         """Tell whether both sides give the same verdicts and see the same ticket; why one is forged may differ."""

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from e2e_support.content import BarrierBody, BarrierItem
 from e2e_support.conversation import Opened
 from e2e_support.errors import UsageError
 from e2e_support.policy import DEFAULT
 from e2e_support.policy_parts import ClosedReply
 from e2e_support.ticket import DAY, Fact
 from e2e_support.vocab import AuthorRole, Kind, Lifecycle, Verdict
-from ticket_builder import NOW, PLAIN_BODIES, STEP, Ticket, text
+from ticket_builder import ANNA, BEN, NOW, PLAIN_BODIES, STEP, Ticket, text
 
 ID = b"m" * 16
 WINDOW = DEFAULT.reopen.window_days * DAY
@@ -127,3 +128,68 @@ def test_a_mailbox_without_opening_is_no_ticket() -> None:
         ticket.anna.thread.require_state()
     assert error.value.code == "not_a_ticket"
     assert len(ticket.anna.thread.entries) == 1
+
+
+# --- removed devices and barriers ------------------------------------------------------------------------
+
+
+def removal(accept_upto: int | None) -> tuple[Ticket, Opened]:
+    """Return a ticket in which ben wrote before his removal, and an entry of his, dated back, that came after.
+
+    Args:
+        accept_upto: what a barrier of anna's believes of him; without one there is no barrier.
+    """
+    ticket = Ticket.begin()
+    ben = ticket.catch_up(ticket.admin(BEN))
+    ticket.say(ben, Kind.MESSAGE, text("Honest."))
+    late = ticket.catch_up(ben).seal(Kind.MESSAGE, text("Dated back."))
+    roster = ticket.team.remove(BEN, ANNA)
+    ticket.use_roster()
+    opened = ticket.post(late)
+    if accept_upto is not None:
+        revoked = roster.revocation_of(BEN.device_id)
+        assert revoked is not None
+        ticket.say(ticket.anna, Kind.BARRIER, BarrierBody((BarrierItem(revoked[1], accept_upto),)))
+    return ticket, opened
+
+
+def test_without_a_barrier_a_removed_device_is_not_believed() -> None:
+    """Attack 52: what was followed before the removal counts, what came after is unverifiable."""
+    ticket, late = removal(None)
+    assert (late.verdict, late.reason) == (Verdict.UNVERIFIABLE, "removed_device")
+    assert ticket.anna.thread.entries[1].verdict is Verdict.OK
+    assert ticket.agree()
+
+
+@pytest.mark.parametrize(
+    ("upto", "first", "second"),
+    [(0, Verdict.FORGED, Verdict.FORGED), (1, Verdict.OK, Verdict.FORGED), (2, Verdict.OK, Verdict.OK)],
+    ids=["nothing", "the honest one", "both"],
+)
+def test_a_barrier_decides_for_everybody(upto: int, first: Verdict, second: Verdict) -> None:
+    """Attack 52: up to the barrier's number entries of a removed device count, above it they are forged."""
+    ticket, _ = removal(upto)
+    assert [entry.verdict for entry in ticket.anna.thread.entries[1:3]] == [first, second]
+    assert all(
+        entry.inner is None for entry in ticket.anna.thread.entries[1:3] if entry.verdict is Verdict.FORGED
+    )
+    assert ticket.agree()
+
+
+def test_the_first_barrier_stays() -> None:
+    """A second barrier for the same removal changes nothing."""
+    ticket, _ = removal(1)
+    ((revocation, _),) = ticket.anna.thread.barriers.items()
+    ticket.say(ticket.anna, Kind.BARRIER, BarrierBody((BarrierItem(revocation, 9),)))
+    assert ticket.anna.thread.barriers == {revocation: 1}
+    assert ticket.anna.thread.entries[2].verdict is Verdict.FORGED
+
+
+def test_the_first_item_of_one_barrier_counts() -> None:
+    """A barrier that names a removal twice means its first word."""
+    ticket, _ = removal(None)
+    revoked = ticket.team.roster.revocation_of(BEN.device_id)
+    assert revoked is not None
+    items = (BarrierItem(revoked[1], 1), BarrierItem(revoked[1], 9))
+    ticket.say(ticket.anna, Kind.BARRIER, BarrierBody(items))
+    assert ticket.anna.thread.barriers == {revoked[1]: 1}
