@@ -27,12 +27,12 @@ from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.epoch import epoch_keys
-from e2e_support.ids import BlobId, MailboxId, MessageId
+from e2e_support.ids import BlobId, MailboxId, MessageId, TeamId
 from e2e_support.policy import DEFAULT, Policy
 from e2e_support.support_link import SupportLink
 from e2e_support.ticket_keys import open_team_box, ticket_number
-from e2e_support.vocab import AuthorRole, Kind
-from e2e_support.wire import Append, Entry, Found, Stored
+from e2e_support.vocab import AdmissionMode, AuthorRole, Kind
+from e2e_support.wire import AdmissionTerms, Append, Entry, Found, Stored
 from e2e_support_client import MemoryKeystore, SupportClient, clock
 from e2e_support_client.blocking import LoopThread
 from e2e_support_client.port import RelayPort
@@ -126,6 +126,13 @@ class MoodyRelay(FakeRelay):
     def __init__(self, relay_key: SigningKey) -> None:
         super().__init__(relay_key)
         self._moods: list[tuple[str, str]] = []
+        self.admits = AdmissionMode.OPEN
+        self.bits: int | None = None
+
+    async def admission(self, team_id: TeamId) -> AdmissionTerms:
+        """Return other terms than usual where a test says so."""
+        terms = await super().admission(team_id)
+        return replace(terms, mode=self.admits, bits=terms.bits if self.bits is None else self.bits)
 
     def refuse_at(self, call: str, *codes: str) -> None:
         """Answer the next calls of a name with these codes."""

@@ -11,6 +11,7 @@ searched for the message's own id, so that nothing is ever stored twice (attack 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,6 +34,7 @@ from e2e_support_client.rooms import Rooms
 from e2e_support_client.store import FileRow, ItemRow, LocalStore
 from e2e_support_client.team import WRITE_AFTER, Team
 
+_log = logging.getLogger("e2e_support")
 OnState = Callable[[str], None]
 ROUNDS_MAX = 64  # steps of one delivery: a relay must not be able to keep a client going round for ever
 
@@ -68,7 +70,7 @@ class Delivery:
         self._team = team
         self._relay = relay
         self._courier = courier
-        self._told = on_state
+        self._on_state = on_state
         self._lanes: defaultdict[bytes, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._steps = {
             State.DRAFT: self._begin,
@@ -275,6 +277,11 @@ class Delivery:
     async def _manifests(self, item: ItemRow) -> tuple[Attachment, ...]:
         return tuple(Attachment.from_bytes(file.manifest) for file in await self._store.files(item.key))
 
+    def _told(self, step: str) -> None:
+        """Tell a step that is committed; the log learns its name and nothing else."""
+        _log.debug("delivery: %s", step)
+        self._on_state(step)
+
     async def _enter(self, key: MessageId, state: State) -> None:
         await self._store.set_state(key, state)
         self._told(state)
@@ -291,6 +298,7 @@ class Delivery:
 
     async def _note(self, item: ItemRow, error: SupportError) -> None:
         """Remember why an item went no further; what only waits keeps its state."""
+        _log.info("delivery stopped: %s", error.code)
         current = await self._store.item(item.key)
         if current is not None:
             state = current.state if error.retryable else State.FAILED

@@ -62,6 +62,8 @@ _REASONS: Final = {
     "wrong_epoch": "its keys are not for the team as its author knew it",
     "bad_reply_key": "no answer can be sealed to the key that it brings",
     "no_author": "the first entry, which says who the user is, cannot be read here",
+    "after_removal": "its author had been removed from the team before",
+    "removed_device": "its author has been removed from the team since",
     "malformed": "it is not well formed",
     "rollback": "the relay shows an older history than before",
     "fork": "the relay shows another history than before",

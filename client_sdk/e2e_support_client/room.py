@@ -68,7 +68,7 @@ class Room:
         port = UserKeyPort(team_id, keys.reply)
         conversation = Conversation(keys.mailbox, team.roster, port, author_key=keys.author.public)
         channel = Channel(relay, team, conversation, lambda: keys.capability)
-        room = cls(row, keys, team, channel, Thread(team))
+        room = cls(row, keys, team, channel, Thread(team.roster))
         for opened in conversation.resume(records):
             room.thread.take(opened)
         return room
@@ -84,8 +84,11 @@ class Room:
         return self.channel.conversation.chain.length
 
     def refresh_team(self) -> None:
-        """Use the newest roster for what comes next."""
-        self.channel.conversation.team = self.team.roster
+        """Use the newest roster, for what comes next and for what was judged before (§4.8)."""
+        roster = self.team.roster
+        self.channel.conversation.team = roster
+        if self.thread.policies is not roster:
+            self.thread.judge_again(roster)
 
     def find(self, message_id: bytes) -> Opened | None:
         """Return the user's own entry with a message id, if it was followed."""
@@ -132,6 +135,7 @@ class Room:
 
     def take(self, opened: Opened) -> None:
         """Give an entry that was just opened its verdict, and note what it tells the person."""
+        self.refresh_team()  # opening it may have fetched newer links
         judged = self.thread.take(opened)
         self.fresh.append(opened.record())
         kind = event_kind(judged)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from e2e_support_client.room import Room
 from e2e_support_client.store import LocalStore, TicketRow
 from e2e_support_client.team import Team
 
+_log = logging.getLogger("e2e_support")
 CLAIMS = frozenset({"not_found", "erased"})
 """A relay's words about a whole mailbox: shown as its claim, and nothing is purged here (attack 81)."""
 
@@ -121,6 +123,7 @@ class Rooms:
     async def _note(self, number: str, code: str) -> None:
         row = await self.row(number)
         if row.problem != code:
+            _log.warning("a ticket's log: %s", code or "in order again")
             await self._store.set_problem(row.number, code)
 
     async def _load(self, row: TicketRow) -> Room:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from e2e_support.policy import Policy
 from e2e_support.roster import TrustedRoster
 from e2e_support.support_link import SupportLink
 from e2e_support.vocab import Role
@@ -50,10 +49,6 @@ class Team(RosterSync):
         """Do as ``refresh`` if that was so many seconds ago, by default as many as are good enough for reading."""
         if clock.now() - self._checked >= (READ_AFTER if seconds is None else seconds):
             await self.refresh()
-
-    def policy_at(self, seq: int) -> Policy:
-        """Return the policy that held once the link ``seq`` stood, from the newest roster."""
-        return self.roster.policy_at(seq)
 
     def info(self) -> TeamInfo:
         """Return what people are shown, from the newest verified roster."""

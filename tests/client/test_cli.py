@@ -264,6 +264,114 @@ def test_every_command_has_help(shell: Shell) -> None:
         assert command in shell.capture.readouterr().out
 
 
+class Tty(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+
+def at_terminal(shell: Shell, *arguments: str, typed: str = "", code: int = 0) -> tuple[str, str]:
+    """Run a command as a person at a terminal does, who types something; return what was printed."""
+    screen = {"stdin": Tty(typed), "stdout": io.StringIO(), "stderr": Tty()}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, stream in screen.items():
+            patch.setattr(f"sys.{name}", stream)
+        assert cli.main(["--home", str(shell.home), *arguments]) == code, screen["stderr"].getvalue()
+    return screen["stdout"].getvalue(), screen["stderr"].getvalue()
+
+
+@pytest.mark.parametrize(("typed", "kept"), [("y\n", True), ("n\n", False), ("", False)])
+def test_a_person_is_asked_about_debug_data(
+    shell: Shell, world: LiveWorld, tmp_path: Path, typed: str, kept: bool
+) -> None:
+    """At a terminal the person answers; a "no" opens the ticket without the data."""
+    file = tmp_path / "debug.json"
+    file.write_text('{"release": "Foxglove"}')
+    words = ("--subject", "It crashes", "--body", "At once.", "--category", "bug", "--debug", str(file))
+    out, err = at_terminal(shell, "new", *words, typed=typed)
+    assert "release: Foxglove" in err
+    assert ("left out" in err) is not kept
+    (read,) = world.do(world.console.read(out.split(":")[0]))
+    assert bool(getattr(read.body, "debug")) is kept  # noqa: B009 - the body of an opening
+
+
+@pytest.mark.parametrize(
+    ("typed", "left"), [("r", "[removed]"), ("m", "••••••••"), ("k", "hunter22"), ("", "hunter22")]
+)
+def test_a_person_is_asked_about_secrets(shell: Shell, typed: str, left: str) -> None:
+    """At a terminal a password in the text is kept only if the person does not want otherwise."""
+    words = ("--subject", "Cannot log in", "--body", "password: hunter22", "--category", "account")
+    out, err = at_terminal(shell, "new", *words, typed=f"{typed}\n")
+    assert "a password" in err
+    assert shell.json("show", out.split(":")[0])["messages"][0]["body"] == f"password: {left}"
+
+
+def test_a_secret_in_a_script_is_only_warned_of(shell: Shell) -> None:
+    """Without a person the text goes as it is, with a warning that programs can read."""
+    words = ("--subject", "Cannot log in", "--body", "password: hunter22", "--category", "account")
+    out, err = shell.run("new", *words, "--json")
+    assert json.loads(err)["code"] == "secret_found"
+    assert json.loads(out)["state"] == "stored"
+
+
+def test_long_work_shows_progress(shell: Shell, tmp_path: Path) -> None:
+    """At a terminal an upload counts up on standard error; in a script it says nothing."""
+    file = tmp_path / "dump.bin"
+    file.write_bytes(bytes(3_000_000))
+    words = ("--subject", "It crashes", "--body", "x", "--category", "bug", "--attach", str(file))
+    _, err = at_terminal(shell, "new", *words)
+    assert "Upload dump.bin: 100 %" in err
+    assert shell.run("new", *words)[1] == ""
+
+
+def test_tickets_are_reopened_and_carry_fields(shell: Shell) -> None:
+    """Further questions of the form are answered by id, and a closed ticket is opened again."""
+    number = shell.new("--field", "impact=Everyone")
+    assert shell.json("show", number)["fields"] == {"impact": "Everyone"}
+    shell.run("close", number)
+    assert "reopen" in shell.run("show", number)[0]
+    assert shell.json("reopen", number, "It is back.")["state"] == "stored"
+    assert shell.json("show", number)["status"] == "Open"
+    wrong = ("new", "--subject", "s", "--body", "b", "--category", "bug", "--field", "impact")
+    assert shell.error(*wrong, code=2)["code"] == "usage"
+
+
+def test_the_keyring_can_keep_the_passphrase(
+    shell: Shell, world: LiveWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With --keyring nobody is asked for a passphrase, at connecting and later."""
+    ring: dict[str, str] = {}
+
+    class Ring:
+        def __init__(self, service: str, user: str) -> None:
+            self.place = f"{service} {user}"
+
+        def __call__(self) -> str:
+            return ring[self.place]
+
+        def create(self) -> str:
+            return ring.setdefault(self.place, "made by the keyring")
+
+    monkeypatch.setattr(cli, "KeyringPassphrase", Ring)
+    monkeypatch.delenv("E2ES_PASSPHRASE_FILE")
+    shell.home = tmp_path / "ring"
+    shell.json("connect", world.link, "--keyring")
+    assert shell.json("list") == []
+    assert len(ring) == 1
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", "not json", "", "x" * 2_000_000])
+def test_bad_debug_files_are_refused(shell: Shell, tmp_path: Path, content: str) -> None:
+    """A debug file that is no JSON object, or too large, is refused before anything else happens."""
+    file = tmp_path / "debug.json"
+    file.write_text(content)
+    words = ("new", "--subject", "It crashes", "--body", "b", "--category", "bug", "--yes", "--debug")
+    assert shell.error(*words, str(file))["code"] == "bad_debug"
+    assert shell.error(*words, str(tmp_path / "none"))["code"] == "bad_debug"
+
+
 # --- errors ----------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from e2e_support.content import FieldsBody, OpenBody, Pair
+from e2e_support.crypto.secret import SECRET_ACCESS
 from e2e_support.errors import PeerError, SupportError, TransportError, TrustError, UsageError
 from e2e_support.policy import DEFAULT, Policy
 from e2e_support.policy_parts import PriorityMode, StaffIdentity
@@ -310,6 +312,26 @@ async def test_nothing_readable_is_on_the_disk(world: World) -> None:
         held = b"".join(path.read_bytes() for path in (world.folder / "user").rglob("*") if path.is_file())
     for secret in (SUBJECT, BODY, "Another subject", "Unsent words", "billing"):
         assert secret.encode() not in held
+
+
+async def test_logs_hold_steps_and_codes_only(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """At the most talkative level no logger of this process learns a word, a number or a key (canary)."""
+    caplog.set_level(logging.DEBUG)
+    async with world.client(profile=Profile(name="Ada Lovelace")) as user:
+        number = await opened(user, attachments=[FileSpec(b"file body", name="secret-name.txt")])
+        await world.console.answer(number, "Look again.")
+        await user.tickets.get(number)
+        world.fake.inject(Fault.ROLLBACK)
+        await user.tickets.list()
+        phrase = (await user.register()).recovery_phrase
+    bundle = world.keys().load()
+    assert isinstance(bundle, UserBundle)
+    for secret in (SUBJECT, BODY, "Ada", "secret-name", "Look again", number, phrase.split()[0] + " "):
+        assert secret not in caplog.text
+    for key in (bundle.master, bundle.store_key):
+        assert key.reveal(SECRET_ACCESS).hex() not in caplog.text
+    assert "delivery: stored" in caplog.text
+    assert "a ticket's log: rollback" in caplog.text
 
 
 # --- what users may do -----------------------------------------------------------------------------------------

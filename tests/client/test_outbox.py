@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from e2e_support.content import OpenBody
 from e2e_support.errors import SupportError
 from e2e_support.ticket_keys import ticket_number
-from e2e_support_client import FileSpec, State, SupportClient, outbox
+from e2e_support.vocab import AdmissionMode
+from e2e_support_client import FileSpec, Progress, State, SupportClient, outbox
 from e2e_support_client.model import EventKind
 from e2e_support_client.testing import Fault
 from team_builder import EPOCH
@@ -242,6 +244,53 @@ async def test_the_second_device_keeps_its_files(world: World) -> None:
         number = await opened(phone, attachments=[FileSpec(b"abc", name="a.bin")])
         saved = await phone.tickets.download(number, "a.bin", world.folder / "a.bin")
         assert saved.read_bytes() == b"abc"
+
+
+@pytest.mark.parametrize("code", ["erased", "conflict"])
+async def test_a_place_that_cannot_be_used_is_passed_over(world: World, code: str) -> None:
+    """Where a ticket was erased the next place is taken; a mailbox of one's own that is empty is used."""
+    async with world.client() as user:
+        await user.verify_team()
+        if code == "conflict":
+            world.fake.refuse_at("append", "frozen")
+            await refusal(opened(user))
+            world.fake.refuse_at("append", "not_found")
+        world.fake.refuse_at("create", code)
+        number = (await user.outbox.flush())[0].number if code == "conflict" else await opened(user)
+        assert [line.number for line in await user.tickets.list()] == [number]
+        assert await user.outbox.list() == ()
+    assert await openings(world) == [SUBJECT]
+
+
+async def test_an_unknown_way_in_is_told(world: World) -> None:
+    """A team that admits people in a way that this version lacks gets nothing, and the person learns why."""
+    world.fake.admits = AdmissionMode.BLIND
+    async with world.client() as user:
+        assert (await refusal(opened(user))).code == "admission_unsupported"
+        (item,) = await user.outbox.list()
+        assert item.state is State.FAILED
+
+
+async def test_the_proof_of_work_can_be_given_up(world: World) -> None:
+    """A ticket that needs long work can be cancelled; it waits, and its thread stops."""
+    world.fake.bits = 32
+    told: list[Progress] = []
+    begun = asyncio.Event()
+
+    def progress(at: Progress) -> None:
+        told.append(at)
+        begun.set()
+
+    async with world.client() as user:
+        work = asyncio.create_task(opened(user, on_progress=progress))
+        await begun.wait()
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        world.fake.bits = None
+        (ref,) = await user.outbox.flush()
+        assert ref.state is State.STORED
+    assert (told[0].phase, told[0].total) == ("admission", 2**32)
 
 
 # --- failures that are kept --------------------------------------------------------------------------------------
