@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import os
+import resource
 import signal
 import sys
 from collections.abc import Sequence
@@ -55,6 +56,7 @@ async def _bootstrap(config: Config) -> None:
 
 
 async def _serve(config: Config) -> None:
+    _allow_many_connections()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -65,6 +67,12 @@ async def _serve(config: Config) -> None:
         )
         print(f"listening on {listening.url}", flush=True)
         await stop.wait()
+
+
+def _allow_many_connections() -> None:
+    """Use as many descriptors as the system allows: a connection is one, and the usual soft limit is 1024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 _COMMANDS = {"init": _init, "bootstrap": _bootstrap, "serve": _serve}

@@ -58,7 +58,7 @@ class Limits:
     blobs_open: int = 64
     disk_reserve: int = 256 * MIB
     writes_waiting: int = 4096
-    uploads: int = 16
+    uploads: int = 48
     listeners: int = 20_000
     listeners_each: int = 256
     connections: int = 24_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from e2e_support.ids import BlobId, MailboxId
@@ -23,7 +23,7 @@ class Blobs(Protocol):
     async def finish(self, mailbox: MailboxId, blob: BlobId) -> None:
         """Make a blob whose pieces are all there readable; harmless when done before."""
 
-    def read(self, mailbox: MailboxId, blob: BlobId, start: int, stop: int) -> AsyncIterator[bytes]:
+    def read(self, mailbox: MailboxId, blob: BlobId, start: int, stop: int) -> AsyncGenerator[bytes]:
         """Yield the bytes [start, stop) of a finished blob in parts of moderate size."""
         ...
 

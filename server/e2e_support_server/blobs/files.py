@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -40,7 +40,7 @@ class BlobFiles:
     async def finish(self, mailbox: MailboxId, blob: BlobId) -> None:
         await self._run(lambda: _finish(self._part(mailbox, blob), self._whole(mailbox, blob)))
 
-    async def read(self, mailbox: MailboxId, blob: BlobId, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def read(self, mailbox: MailboxId, blob: BlobId, start: int, stop: int) -> AsyncGenerator[bytes]:
         descriptor = await self._run(lambda: os.open(self._whole(mailbox, blob), os.O_RDONLY | os.O_CLOEXEC))
         try:
             for offset in range(start, stop, CHUNK_SIZE):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import aclosing
 
 from aiohttp import web
 
@@ -36,7 +37,7 @@ async def put_piece(request: web.Request) -> web.Response:
     permit = await relay.guard.write(request, mailbox_of(request), PIECE_SIZE)
     blob = await relay.blobs.find(permit.mailbox, blob_of(request))
     index = int(request.match_info["index"])
-    return made(await relay.blobs.put(permit.mailbox, permit.writer, blob, index, permit.body))
+    return made(await relay.blobs.put(permit.mailbox, permit.writer, blob, index, permit.body, permit.digest))
 
 
 async def state(request: web.Request) -> web.Response:
@@ -60,8 +61,9 @@ async def read(request: web.Request) -> web.StreamResponse:
         response.set_status(206)
         response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{blob.size}"
     await response.prepare(request)
-    async for part in parts:
-        await write(response, part, relay.config.limits.write_seconds)
+    async with aclosing(parts):
+        async for part in parts:
+            await write(response, part, relay.config.limits.write_seconds)
     await response.write_eof()
     return response
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
@@ -65,8 +65,18 @@ class Blobs:
             raise not_found()
         return blob
 
-    async def put(self, mailbox: Mailbox, writer: Writer, blob: Blob, index: int, data: bytes) -> bool:
+    async def put(
+        self, mailbox: Mailbox, writer: Writer, blob: Blob, index: int, data: bytes, content: bytes
+    ) -> bool:
         """Store a piece; false when the same bytes stood there already.
+
+        Args:
+            mailbox: whose blob it is.
+            writer: the class that sends.
+            blob: the declared blob.
+            index: which piece.
+            data: its bytes.
+            content: their SHA-256, known from the request: a piece is long to hash twice.
 
         Raises:
             PeerError: ``malformed`` when there is no such piece or it has another size.
@@ -76,7 +86,7 @@ class Blobs:
             raise not_found()
         if not data or len(data) != piece_size(blob.size, index):
             raise PeerError("malformed", "no piece has this index and size")
-        mark = digest(Tag.PIECE, data)
+        mark = digest(Tag.PIECE, content)
         async with self._alone(blob, index):
             known = await self._store.piece(blob, index)
             if known not in (None, mark):
@@ -94,7 +104,7 @@ class Blobs:
         missing = set(range(piece_count(blob.size))) - set(await self._store.pieces(blob))
         return BlobState(blob.size, int(complete), tuple(sorted(missing))).to_bytes()
 
-    def read(self, mailbox: Mailbox, blob: Blob, start: int, stop: int) -> AsyncIterator[bytes]:
+    def read(self, mailbox: Mailbox, blob: Blob, start: int, stop: int) -> AsyncGenerator[bytes]:
         """Return the bytes [start, stop) in parts; ``blob_incomplete``."""
         if not blob.complete:
             raise Refusal("blob_incomplete")
