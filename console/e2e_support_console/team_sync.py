@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from e2e_support.errors import TrustError
+from e2e_support.ids import DeviceId, Hash
 from e2e_support.policy import Policy
 from e2e_support.support_link import SupportLink
 from e2e_support.wire import EpochPackage, EpochRecord
@@ -65,6 +66,10 @@ class TeamSync(RosterSync):
     def policy_at(self, seq: int) -> Policy:
         """Return the policy that held once the link ``seq`` stood, in the newest roster there is."""
         return self.roster.policy_at(seq)
+
+    def revocation_of(self, device_id: DeviceId) -> tuple[int, Hash] | None:
+        """Return sequence number and hash of the link that removed a device, in the newest roster there is."""
+        return self.roster.revocation_of(device_id)
 
     async def _open_epochs(self) -> list[EpochPackage]:
         """Open the newest epoch, and older ones whose seeds its ring did not hold."""
