@@ -182,6 +182,14 @@ class BarrierBody(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class ProposalBody(Message):
+    """A ``Batch`` that waits for signatures in the team space (protocol 4.6)."""
+
+    LIMIT: ClassVar[int] = BODY_MAX
+    batch: Annotated[bytes, Bin(most=BODY_MAX - 8)]
+
+
+@dataclass(frozen=True, slots=True)
 class EmptyBody(Message):
     """Body of kinds that say all by their kind."""
 
@@ -233,4 +241,5 @@ BODIES: dict[Kind, type[Message]] = {
     Kind.DUMMY: EmptyBody,
     Kind.STAFF_OPEN: StaffOpenBody,
     Kind.NOTE: NoteBody,
+    Kind.PROPOSAL: ProposalBody,
 }

@@ -23,7 +23,7 @@ from e2e_support.roster_rules import check_possession
 from e2e_support.support_link import SupportLink
 from e2e_support.tags import Tag
 from e2e_support.vocab import Direction
-from e2e_support.wire import DeviceRecord, Entry
+from e2e_support.wire import DeviceRecord, Entry, Offer
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _CODE_BYTES = 5  # 40 bits: guessed online at most, since each guess needs the link and leaves a trace
@@ -91,10 +91,24 @@ class Invitation:
         """Where the newcomer's request is left."""
         return mailbox_id(self.capability.public)
 
+    def offer(self, offer: Offer, random: Random) -> bytes:
+        """Return the entry in which the inviter says whom they expect; it stands before the newcomer's."""
+        ciphertext = cae.encrypt(self._key(), Tag.INVITE_OFFER, self.mailbox, pad(offer.to_bytes()), random)
+        return _entry(ciphertext)
+
+    def read_offer(self, entry: bytes) -> Offer:
+        """Return what the inviter offers.
+
+        Raises:
+            PeerError: ``cannot_open`` (another code was used), ``malformed``.
+        """
+        ciphertext = check_entry(entry).ciphertext
+        return Offer.from_bytes(unpad(cae.decrypt(self._key(), Tag.INVITE_OFFER, self.mailbox, ciphertext)))
+
     def seal(self, joining: DeviceAdd, random: Random) -> bytes:
         """Return the entry in which a newcomer hands in their device, proven for this team."""
         ciphertext = cae.encrypt(self._key(), Tag.INVITE, self.mailbox, pad(joining.to_bytes()), random)
-        return Entry(VERSION, SUITE, 0, Direction.USER_TO_TEAM, (), ciphertext).to_bytes()
+        return _entry(ciphertext)
 
     def open(self, entry: bytes) -> DeviceAdd:
         """Return what a newcomer handed in, once their proof holds (attack 10): the payload of the link to come.
@@ -110,6 +124,10 @@ class Invitation:
 
     def _key(self) -> Secret:
         return derive(self.secret, Tag.INVITE_KEY, self.team.team_id, self.code.encode("ascii"))
+
+
+def _entry(ciphertext: bytes) -> bytes:
+    return Entry(VERSION, SUITE, 0, Direction.USER_TO_TEAM, (), ciphertext).to_bytes()
 
 
 def join_hash(team_id: TeamId, record: DeviceRecord) -> Hash:

@@ -46,6 +46,7 @@ class Tag(Enum):
     INVITE = "invite"
     INVITE_CAPABILITY = "invite-capability"
     INVITE_KEY = "invite-key"
+    INVITE_OFFER = "invite-offer"
     WORDS = "words"
     SUPPORT_LINK = "support-link"
     # tickets

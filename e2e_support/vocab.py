@@ -52,6 +52,7 @@ class Kind(IntEnum):
     SNOOZE = 39
     LINK = 40
     READ_MARK = 41
+    PROPOSAL = 42
 
 
 class Verdict(IntEnum):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from e2e_support.codec import Bin, Choice, Items, Message, Text, Uint
-from e2e_support.ids import BlobId, DeviceId, Hash, MailboxId, MemberId, RelayKeyId, TeamId
+from e2e_support.ids import ID_SIZE, BlobId, DeviceId, Hash, MailboxId, MemberId, RelayKeyId, TeamId
 from e2e_support.limits import (
     ARRAY_MAX,
     BLOB_MAX,
@@ -340,6 +340,19 @@ class Link(Message):
     LIMIT: ClassVar[int] = LINK_MAX + 32 * KIB
     body: Annotated[bytes, Bin(most=LINK_MAX)]
     signatures: Annotated[tuple[DeviceSignature, ...], Items(DeviceSignature, DEVICES_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer(Message):
+    """What an inviter says of the device that is to join (protocol 4.10).
+
+    ``member_id`` is whose further device it is, or empty for a new member.
+    """
+
+    LIMIT: ClassVar[int] = 1 * KIB
+    role: Annotated[Role, Choice(Role)]
+    label: Annotated[str, Text(NAME_MAX)]
+    member_id: Annotated[bytes, Bin((0, ID_SIZE))]
 
 
 @dataclass(frozen=True, slots=True)

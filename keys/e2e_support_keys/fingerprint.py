@@ -36,7 +36,15 @@ class Fingerprint:
         Args:
             team_id: 32 bytes.
         """
-        hashed = digest(Tag.WORDS, team_id)
+        return cls.of_hash(digest(Tag.WORDS, team_id))
+
+    @classmethod
+    def of_hash(cls, hashed: bytes) -> Fingerprint:
+        """Return the fingerprint of what was hashed with the tag "words" already, like a device that joins.
+
+        Args:
+            hashed: 32 bytes.
+        """
         word_bits = int.from_bytes(hashed[:_WORD_BYTES], "big")
         digits = int.from_bytes(hashed[_WORD_BYTES : _WORD_BYTES + _DIGIT_BYTES], "big")
         return cls(_words(word_bits), _groups(digits % 10 ** (_GROUPS * _GROUP)))

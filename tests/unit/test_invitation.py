@@ -15,6 +15,8 @@ from e2e_support.ids import TeamId
 from e2e_support.invitation import Invitation, join_hash
 from e2e_support.roster_links import prove_device
 from e2e_support.support_link import SupportLink
+from e2e_support.vocab import Role
+from e2e_support.wire import Offer
 from team_builder import device
 
 TEAM = SupportLink("https://support.example", TeamId(b"\x01" * 32))
@@ -92,3 +94,23 @@ def test_words_name_one_device_of_one_team() -> None:
         join_hash(TeamId(bytes(32)), BEN.record),
         join_hash(TEAM.team_id, replace(BEN.record, label="Mallory")),
     }) == 3  # fmt: skip
+
+
+def test_the_newcomer_reads_what_is_offered() -> None:
+    """The inviter says which record is expected; only link and code together open it."""
+    offer = Offer(Role.AGENT, "Ben", b"")
+    entry = INVITATION.offer(offer, counting())
+    assert INVITATION.read_offer(entry) == offer
+    with pytest.raises(PeerError) as error:
+        replace(INVITATION, code="00000000").read_offer(entry)
+    assert error.value.code == "cannot_open"
+
+
+def test_an_offer_is_no_request() -> None:
+    """An offer and a request are sealed for different purposes: neither passes for the other (attack 75)."""
+    for read, entry in (
+        (INVITATION.open, INVITATION.offer(Offer(Role.OWNER, "Ben", b""), counting())),
+        (INVITATION.read_offer, INVITATION.seal(REQUEST, counting())),
+    ):
+        with pytest.raises(PeerError):
+            read(entry)
