@@ -18,6 +18,7 @@ from e2e_support.roster import TrustedRoster
 from e2e_support.ticket_keys import seal_boxes
 from e2e_support.vocab import Direction
 from e2e_support.wire import Entry
+from e2e_support_client.memory_relay import Kept
 
 
 class Fault(StrEnum):
@@ -63,21 +64,6 @@ class Fault(StrEnum):
     SWAP_CHUNKS = "swap chunks"
     DOUBLE_CHUNK = "double chunk"
     EXTRA_CHUNK = "extra chunk"
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """One entry as the relay keeps it.
-
-    Attributes:
-        entry: its bytes.
-        time: when it was received, seconds since 1970.
-        receipt: what the writer was answered.
-    """
-
-    entry: bytes
-    time: int
-    receipt: bytes
 
 
 @dataclass(frozen=True, slots=True)
