@@ -209,6 +209,8 @@ def _judge_open(state: TicketState | None, fact: Fact, policy: Policy) -> tuple[
         return state, "not_first"
     if not isinstance(body, OpenBody) or fact.by is not _USER:
         return None, "not_allowed"
+    if fact.seq:
+        return None, "not_first"  # who the user is, and how to reach them, clients take from the first entry
     reason = _open_reason(body, fact, policy)
     if reason:
         return None, reason

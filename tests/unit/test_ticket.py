@@ -80,7 +80,7 @@ def attached(size: int = 10, media_type: str = "image/png") -> Attachment:
 def fact(kind: Kind, by: AuthorRole, body: Message, *files: Attachment, time: int = 100) -> Fact:
     """Return an entry of one side."""
     role, who = (Role.AGENT, ANNA) if by is TEAM else (None, b"")
-    return Fact(1, kind, by, body, time, role, who, files)
+    return Fact(0 if kind is Kind.OPEN else 1, kind, by, body, time, role, who, files)
 
 
 def state(lifecycle: Lifecycle = OPEN, **changes: Any) -> TicketState:
@@ -180,9 +180,11 @@ def test_nothing_else_begins_a_ticket(kind: Kind) -> None:
 
 
 def test_only_the_user_opens_and_only_once() -> None:
-    """A device opens nothing; a second opening changes nothing."""
+    """A device opens nothing; a second opening changes nothing, nor does one that comes late."""
     assert judge(None, fact(Kind.OPEN, TEAM, opening()), DEFAULT) == (None, "not_allowed")
     assert judge(state(), fact(Kind.OPEN, USER, opening()), DEFAULT) == (state(), "not_first")
+    late = replace(fact(Kind.OPEN, USER, opening()), seq=1)
+    assert judge(None, late, DEFAULT) == (None, "not_first")
 
 
 # --- who may do what ----------------------------------------------------------------------------------------
