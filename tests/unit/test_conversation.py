@@ -15,7 +15,7 @@ from e2e_support.roster_links import NO_HASH, RelayKeys
 from e2e_support.vocab import Kind, Verdict
 from e2e_support.wire import Head, Stored
 from team_builder import EPOCH
-from ticket_builder import ANNA, BEN, Side, TeamPort, Ticket, reveal, text
+from ticket_builder import ANNA, BEN, RELAY, Side, TeamPort, Ticket, reveal, text
 
 OTHER_RELAY = SigningKey(Secret(b"\x09" * 32))
 
@@ -54,6 +54,17 @@ def test_an_entry_under_a_newer_epoch_asks_for_the_roster() -> None:
     ticket.use_roster()
     ticket.anna.conversation.keys = TeamPort(ticket.team)
     assert [side.read(item).verdict for side in (ticket.user, ticket.anna)] == [Verdict.OK, Verdict.OK]
+
+
+def test_an_entry_that_cites_a_newer_head_asks_for_the_roster() -> None:
+    """Even under the old epoch: the policy or the author may be new."""
+    ticket = Ticket.begin()
+    ticket.team.do((RelayKeys((RELAY.public, OTHER_RELAY.public)), [ANNA]))
+    ben = ticket.catch_up(ticket.admin(BEN))
+    item = ticket.log.add(ben.seal(Kind.MESSAGE, text("hello")))
+    assert refusal(ticket.user, item).code == "roster_behind"
+    ticket.use_roster()
+    assert ticket.user.read(item).verdict is Verdict.OK
 
 
 def test_an_epoch_that_the_relay_withholds_makes_an_entry_unverifiable() -> None:
