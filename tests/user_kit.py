@@ -8,6 +8,7 @@ async with world.client() as user:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -128,6 +129,9 @@ class MoodyRelay(FakeRelay):
         self._moods: list[tuple[str, str]] = []
         self.admits = AdmissionMode.OPEN
         self.bits: int | None = None
+        self.held = asyncio.Event()
+        self._go = asyncio.Event()
+        self._go.set()
 
     async def admission(self, team_id: TeamId) -> AdmissionTerms:
         """Return other terms than usual where a test says so."""
@@ -137,6 +141,23 @@ class MoodyRelay(FakeRelay):
     def refuse_at(self, call: str, *codes: str) -> None:
         """Answer the next calls of a name with these codes."""
         self._moods += [(call, code) for code in codes]
+
+    def hold_pieces(self) -> None:
+        """Let uploads stand still until ``let_go``."""
+        self._go.clear()
+
+    def let_go(self) -> None:
+        """Let uploads go on."""
+        self._go.set()
+
+    async def put_piece(
+        self, mailbox: MailboxId, blob: BlobId, index: int, piece: bytes, capability: SigningKey
+    ) -> None:
+        """Store a piece once uploads may go on."""
+        if not self._go.is_set():
+            self.held.set()
+        await self._go.wait()
+        await super().put_piece(mailbox, blob, index, piece, capability)
 
     @property
     def blobs(self) -> frozenset[tuple[MailboxId, BlobId]]:

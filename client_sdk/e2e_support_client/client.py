@@ -110,9 +110,6 @@ class SupportClient:
         UsageError: ``bad_link``, ``bad_proxy``, or ``no_state_dir`` without link and directory.
     """
 
-    tickets: Tickets
-    outbox: Outbox
-
     def __init__(  # noqa: PLR0913 - options by keyword
         self,
         link: str | None,
@@ -174,6 +171,16 @@ class SupportClient:
         """Give back connections and the store; what is kept in the outbox stays there."""
         await self._resources.aclose()
         self._context = None
+
+    @property
+    def tickets(self) -> Tickets:
+        """What the user can do with tickets."""
+        return Tickets(self._require(self._context))
+
+    @property
+    def outbox(self) -> Outbox:
+        """What is kept on this device because it is not stored yet."""
+        return self._require(self._context).outbox
 
     # --- the user and the team ---------------------------------------------------------------------------
 
@@ -299,13 +306,12 @@ class SupportClient:
         courier = Courier(relay, store)
         delivery = Delivery(store, rooms, team, relay, courier, on_state=settings.on_state)
         reader = Reader(store, rooms, team, settings.profile.name)
-        self.outbox = Outbox(store, delivery)
+        outbox = Outbox(store, delivery)
         self._bundle = bundle
         self._context = Context(
-            relay, store, team, rooms, reader, self.outbox, courier,
+            relay, store, team, rooms, reader, outbox, courier,
             settings.profile, settings.consent, settings.on_secret,
         )  # fmt: skip
-        self.tickets = Tickets(self._context)
 
     async def _load_keys(self) -> UserBundle:
         keystore = self._settings.keystore

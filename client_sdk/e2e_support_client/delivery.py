@@ -143,15 +143,13 @@ class Delivery:
     async def _seal(self, item: ItemRow, on_progress: OnProgress) -> str:
         """Upload the files and write the entry, unless it stands in the log already."""
         await self._team.refresh_if_old(WRITE_AFTER)  # nothing is sealed for a team that may have changed
-        async with self._rooms.open(item.number) as room:
-            room.sending = item.key
+        files = await self._store.files(item.key)
+        keys = self._rooms.keys(await self._rooms.row(item.number))
+        manifests = [await self._courier.upload(keys, item.key, file, on_progress) for file in files]
+        self._told("uploaded")
+        async with self._rooms.open(item.number) as room:  # not before: others may read while files go up
             await room.pull()
             if room.find(item.key) is None:
-                files = await self._store.files(item.key)
-                manifests = [
-                    await self._courier.upload(room.keys, item.key, file, on_progress) for file in files
-                ]
-                self._told("uploaded")
                 await self._push(room, item, tuple(manifests))
             await self._stored(room, item)
         return item.number
@@ -160,7 +158,6 @@ class Delivery:
         """Find out whether sealed bytes are stored; if another entry took their place, seal anew."""
         assert item.sealed is not None  # noqa: S101 - the state says so
         async with self._rooms.open(item.number) as room:
-            room.sending = item.key
             found = room.find(item.key)
             if found is None:
                 draft = self._draft(room, item, await self._manifests(item))
@@ -226,7 +223,6 @@ class Delivery:
     async def _look(self, item: ItemRow) -> None:
         """An own mailbox that is empty, or holds this very message, is fine."""
         async with self._rooms.open(item.number) as room:
-            room.sending = item.key
             await room.pull()
             if room.length and room.find(item.key) is None:
                 raise PlaceTaken

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Self
 
 from e2e_support.crypto.sign import SigningKey
@@ -21,6 +21,7 @@ from e2e_support_client.store import JournalRow, LocalStore
 
 LISTEN_MAX: Final = 16  # tickets with a connection of their own; the others are looked at now and then
 SWEEP: Final = 300.0  # seconds between two looks at those others
+AGAIN: Final = 15.0  # seconds until a bell is listened to again that rang for nothing
 WAIT: Final = 25  # seconds of one long-poll
 _JITTER: Final = 2.0  # seconds; polls of one client must not line up
 _PATIENT = RetryPolicy(attempts=2**31, base=1.0, cap=60.0)
@@ -33,7 +34,7 @@ class Place:
     number: str
     mailbox: MailboxId
     length: int
-    capability: SigningKey
+    capability: SigningKey = field(compare=False)
 
 
 class Journal:
@@ -107,6 +108,7 @@ class Listener:
     def __init__(self, relay: RelayPort) -> None:
         self._relay = relay
         self._bells: dict[Place, asyncio.Task[None]] = {}
+        self._rung: set[Place] = set()
 
     async def wait(
         self, places: Sequence[Place], wake: asyncio.Event, limit: float | None = None
@@ -135,6 +137,7 @@ class Listener:
         rung = [place for place, bell in self._bells.items() if bell in done]
         for place in rung:
             del self._bells[place]
+        self._rung = {place for place in heard if place in self._rung or place in rung}
         return [place.number for place in (rung if done else rest)]
 
     async def stop(self) -> None:
@@ -149,6 +152,8 @@ class Listener:
 
     async def _bell(self, place: Place) -> None:
         """Return when a mailbox has more than is known, or when a look at it may tell what is wrong."""
+        if place in self._rung:  # it rang before, and a look brought nothing: a relay must not keep us busy
+            await asyncio.sleep(AGAIN)
         failed = 0
         while True:
             try:
@@ -197,6 +202,7 @@ class EventStream:
         self._since = since
         self._number = number
         self._begun = False
+        self._rung: list[str] = []
         self._told: dict[str, str] = {}
         self._ready: deque[Event] = deque()
 
@@ -225,8 +231,11 @@ class EventStream:
             await (self._reader.sync_one(self._number) if self._number else self._reader.sync())
             self._begun = True
             return
-        for number in await self._listener.wait(await self._journal.places(self._number), self._wake):
-            await self._reader.pull(number)
+        if not self._rung:
+            self._rung = await self._listener.wait(await self._journal.places(self._number), self._wake)
+        while self._rung:
+            await self._reader.pull(self._rung[0])
+            del self._rung[0]
 
 
 def _place(cursor: str) -> int:

@@ -42,7 +42,6 @@ class Room:
     Attributes:
         fresh: entries that the store does not have yet.
         journal: what they tell the person.
-        sending: message id of what this device writes just now; it is not told to the one who wrote it.
     """
 
     row: TicketRow
@@ -52,7 +51,6 @@ class Room:
     thread: Thread
     fresh: list[Record] = field(default_factory=list[Record])
     journal: list[JournalRow] = field(default_factory=list[JournalRow])
-    sending: bytes = b""
 
     @classmethod
     def resume(
@@ -140,9 +138,9 @@ class Room:
         self.fresh.append(opened.record())
         kind = event_kind(judged)
         if kind is not None:
-            own = judged.inner is not None and judged.inner.message_id == self.sending
+            message_id = judged.inner.message_id if judged.inner else b""
             place = (0, self.row.number, judged.seq)
-            self.journal.append(JournalRow(*place, kind, role_of(judged), self.status(), own))
+            self.journal.append(JournalRow(*place, kind, role_of(judged), self.status(), message_id))
 
     def status(self) -> str:
         """Return the id of the ticket's label; empty while it has no valid opening."""

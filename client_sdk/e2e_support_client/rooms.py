@@ -82,7 +82,6 @@ class Rooms:
             try:
                 yield room
             finally:
-                room.sending = b""
                 await self.keep(room)
 
     async def keep(self, room: Room, *, delivered: MessageId | None = None) -> None:

@@ -157,7 +157,18 @@ class FileRow:
 
 @dataclass(frozen=True, slots=True)
 class JournalRow:
-    """Something that happened, in the order in which this device learned it."""
+    """Something that happened, in the order in which this device learned it.
+
+    Attributes:
+        id: grows with every row; given by the store.
+        number: in which ticket.
+        seq: by which entry.
+        kind: what it was.
+        role: who did it.
+        status: id of the ticket's label afterwards.
+        message_id: of the entry, to know what this device wrote itself; not kept.
+        own: whether this device wrote it; found out by the store.
+    """
 
     id: int
     number: str
@@ -165,6 +176,7 @@ class JournalRow:
     kind: EventKind
     role: Role
     status: str
+    message_id: bytes = b""
     own: bool = False
 
 
@@ -275,9 +287,11 @@ class LocalStore:
         async with self._db.transaction() as write:
             rows = [(number, seq, record.to_bytes()) for seq, record in enumerate(records, start)]
             await write.execute_many("INSERT INTO records VALUES (?, ?, ?)", rows)
-            told = [(j.number, j.seq, j.kind, j.role, j.status, int(j.own)) for j in journal]
+            told = [(j.number, j.seq, j.kind, j.role, j.status, j.message_id) for j in journal]
             await write.execute_many(
-                "INSERT INTO journal (number, seq, kind, role, status, own) VALUES (?, ?, ?, ?, ?, ?)", told
+                "INSERT INTO journal (number, seq, kind, role, status, own)"
+                " VALUES (?, ?, ?, ?, ?, EXISTS (SELECT 1 FROM outbox WHERE key = ?))",
+                told,
             )
             await write.execute("UPDATE tickets SET problem = '' WHERE number = ?", number)
             if delivered is not None:
@@ -463,15 +477,8 @@ def _file(row: Row) -> FileRow:
 
 
 def _journal(row: Row) -> JournalRow:
-    return JournalRow(
-        row["id"],
-        row["number"],
-        row["seq"],
-        EventKind(row["kind"]),
-        Role(row["role"]),
-        row["status"],
-        bool(row["own"]),
-    )
+    kind, role = EventKind(row["kind"]), Role(row["role"])
+    return JournalRow(row["id"], row["number"], row["seq"], kind, role, row["status"], own=bool(row["own"]))
 
 
 _SEALED_MAX = ENTRY_MAX + KIB

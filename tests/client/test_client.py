@@ -541,6 +541,8 @@ async def test_a_closed_client_says_so(world: World) -> None:
     """Using a client outside its block is an error with a hint, not a crash."""
     client = world.client()
     assert (await refusal(client.verify_team())).code == "not_open"
+    with pytest.raises(UsageError, match="not open"):
+        _ = client.tickets
 
 
 async def test_two_processes_do_not_share_a_store(world: World) -> None:

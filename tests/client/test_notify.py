@@ -168,6 +168,21 @@ async def test_a_forged_entry_is_an_alarm(world: World) -> None:
     assert (message.verdict, message.body, message.author.role) == (Verdict.FORGED, "", Role.UNKNOWN)
 
 
+async def test_a_bell_for_nothing_is_no_hurry(world: World) -> None:
+    """A relay that rings for entries that do not hold cannot make a client ask it without pause."""
+    async with world.client() as user:
+        number = (await user.tickets.create(SUBJECT, BODY, category="bug")).number
+        await world.console.answer(number)
+        world.fake.inject(Fault.FORGED_RECEIPT)
+        async with user.events() as events:
+            (event,) = await take(events, 1)
+            world.fake.calls.clear()
+            assert await none(events)
+            assert await none(events)
+    assert event.kind is EventKind.PROBLEM
+    assert len(world.fake.calls) < 8
+
+
 async def test_bad_cursors_are_refused(world: World) -> None:
     """A cursor that no event had is an error, not a silent start from somewhere."""
     async with world.client() as user:

@@ -221,6 +221,32 @@ async def test_raising_keeps_what_the_relay_may_have(world: World) -> None:
         assert len((await user.tickets.get(number)).messages) == 2
 
 
+async def test_own_words_are_no_news(world: World) -> None:
+    """What this device wrote is never told as an event, also if it was found in the log by a look at the list."""
+    async with world.client() as user:
+        number = await opened(user)
+        world.fake.inject(Fault.LOST_ANSWER, times=1)
+        await user.tickets.reply(number, "Once.")
+        await user.tickets.list()
+        await user.outbox.flush()
+        assert await user.news() == ()
+
+
+async def test_reading_does_not_wait_for_an_upload(world: World) -> None:
+    """While a large file goes up, its ticket and all others can be read."""
+    async with world.client() as user:
+        number = await opened(user)
+        world.fake.hold_pieces()
+        files = [FileSpec(bytes(2_000_000), name="dump.bin")]
+        reply = asyncio.create_task(user.tickets.reply(number, "See the file.", attachments=files))
+        await world.fake.held.wait()
+        async with asyncio.timeout(10):
+            assert len((await user.tickets.get(number)).messages) == 1
+            assert len(await user.tickets.list()) == 1
+        world.fake.let_go()
+        assert (await reply).state is State.STORED
+
+
 # --- two devices of one user -------------------------------------------------------------------------------------
 
 
