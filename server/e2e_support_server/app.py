@@ -26,10 +26,13 @@ from e2e_support_server.listener import Listening, listen
 from e2e_support_server.log import Logger, make_logger
 from e2e_support_server.screen import make_middleware
 from e2e_support_server.service.blobs import Blobs
+from e2e_support_server.service.erasure import Erasure
 from e2e_support_server.service.mailboxes import Mailboxes
+from e2e_support_server.service.rosters import Rosters
 from e2e_support_server.service.teams import Teams
 from e2e_support_server.storage.base import Store
 from e2e_support_server.storage.sqlite import SqliteStore
+from e2e_support_server.tokens import Sessions
 from e2e_support_server.verifier import Verifier, processors
 
 DATABASE = "relay.db"
@@ -45,7 +48,11 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v1/relay", relay.info),
     ("POST", "/v1/teams", teams.found),
     ("GET", f"{_TEAM}/links", teams.links),
+    ("POST", f"{_TEAM}/links", teams.append_links),
     ("GET", f"{_TEAM}/boxes/{{epoch}}", teams.boxes),
+    ("GET", f"{_TEAM}/freshness", teams.freshness),
+    ("PUT", f"{_TEAM}/freshness", teams.put_freshness),
+    ("GET", f"{_TEAM}/freshness/pending", teams.pending_freshness),
     ("GET", f"{_TEAM}/admission", teams.admission),
     ("GET", f"{_TEAM}/feed", teams.feed),
     ("GET", f"{_TEAM}/bell", bells.team_bell),
@@ -54,6 +61,9 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", f"{_MAILBOX}/entries", mailboxes.append),
     ("GET", f"{_MAILBOX}/entries", mailboxes.read),
     ("GET", f"{_MAILBOX}/bell", bells.mailbox_bell),
+    ("POST", f"{_MAILBOX}/handback", mailboxes.hand_back),
+    ("POST", f"{_MAILBOX}/destruction", mailboxes.destroy),
+    ("GET", f"{_MAILBOX}/tombstone", mailboxes.tombstone),
     ("PUT", _BLOB, blobs.declare),
     ("GET", f"{_BLOB}/state", blobs.state),
     ("PUT", f"{_BLOB}/{{index}}", blobs.put_piece),
@@ -113,19 +123,24 @@ async def open_relay(config: Config, *, clock: Clock = now, logger: Logger | Non
     verifier = Verifier(
         helper=bool(config.helper) and processors() > 1, waiting_most=config.limits.writes_waiting
     )
+    sessions = Sessions()
     boxes = Mailboxes(store, team_service, admission, bell, clock, config.limits)
+    erasure = Erasure(store, files, team_service, boxes, bell, clock)
     context = Context(
         config=config,
         clock=clock,
         relay_key=signer.public,
-        guard=Guard(boxes, team_service, verifier, clock, config.limits),
+        guard=Guard(boxes, team_service, sessions, verifier, clock, config.limits),
         bell=bell,
         admission=admission,
         teams=team_service,
+        rosters=Rosters(store, team_service, clock, ended=(sessions.end, bell.end)),
         mailboxes=boxes,
+        erasure=erasure,
         blobs=Blobs(store, files, team_service, clock, config.limits),
     )
-    return Relay(config, store, files, verifier, context, Janitor(store, files, boxes, clock, logger), logger)
+    janitor = Janitor(store, files, boxes, erasure, clock, logger)
+    return Relay(config, store, files, verifier, context, janitor, logger)
 
 
 def prepare(config: Config) -> ReceiptSigner:

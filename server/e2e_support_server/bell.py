@@ -16,16 +16,17 @@ from e2e_support_server.refusal import Refusal
 class Listener:
     """One waiting client; made by ``Bell.listen``."""
 
-    __slots__ = ("_closing", "_newest", "_waiter")
+    __slots__ = ("_closing", "_newest", "_waiter", "capability")
 
-    def __init__(self) -> None:
+    def __init__(self, capability: bytes) -> None:
+        self.capability = capability
         self._newest = 0
         self._closing = False
         self._waiter: asyncio.Future[None] | None = None
 
     @property
     def closing(self) -> bool:
-        """Whether the relay is about to stop."""
+        """Whether the client is to go: the relay stops, or what it listened to is none of its business any more."""
         return self._closing
 
     def tell(self, newest: int) -> None:
@@ -34,12 +35,12 @@ class Listener:
         self._wake()
 
     def close(self) -> None:
-        """Wake the client because the relay stops."""
+        """Wake the client because it is to go."""
         self._closing = True
         self._wake()
 
     async def wait(self, after: int, seconds: float) -> int:
-        """Return the newest number as soon as it is above ``after``, the time is over or the relay stops."""
+        """Return the newest number as soon as it is above ``after``, the time is over or it is to go."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         while self._newest <= after and not self._closing and (left := end - loop.time()) > 0:
@@ -78,15 +79,15 @@ class Bell:
             listener.tell(newest)
 
     @contextmanager
-    def listen(self, key: bytes) -> Generator[Listener]:
-        """Give a listener that misses nothing from here on.
+    def listen(self, key: bytes, capability: bytes = b"") -> Generator[Listener]:
+        """Give a listener that misses nothing from here on, to whoever showed a capability.
 
         Raises:
             Refusal: ``busy`` when there are too many, or the relay is stopping.
         """
         if self._closed or self._count >= self._most or len(self._listeners.get(key, ())) >= self._most_each:
             raise Refusal("busy", retry_after=5)
-        listener = Listener()
+        listener = Listener(capability)
         self._listeners[key].add(listener)
         self._count += 1
         try:
@@ -97,8 +98,16 @@ class Bell:
             if not self._listeners[key]:
                 del self._listeners[key]
 
+    def end(self, mark: bytes) -> None:
+        """Send home whoever listens to something, or with a capability, that is no more."""
+        for key, listeners in self._listeners.items():
+            for listener in listeners:
+                if mark in (key, listener.capability):
+                    listener.close()
+
     def close(self) -> None:
         """Send everybody home."""
         self._closed = True
-        for listener in [listener for listeners in self._listeners.values() for listener in listeners]:
-            listener.close()
+        for listeners in self._listeners.values():
+            for listener in listeners:
+                listener.close()

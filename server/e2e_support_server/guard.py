@@ -9,7 +9,7 @@ from aiohttp import web
 
 from e2e_support.crypto.hash import same
 from e2e_support.errors import PeerError
-from e2e_support.ids import MailboxId, TeamId
+from e2e_support.ids import DeviceId, MailboxId, TeamId
 from e2e_support.mailbox import mailbox_id as id_of_key
 from e2e_support.request import SIGNED_HEADERS, SignedRequest, check_time, content_digest, unb64
 from e2e_support.wire import Session
@@ -35,6 +35,7 @@ class Permit:
 
     mailbox: Mailbox
     writer: Writer
+    public: bytes
     body: bytes = b""
     digest: bytes = b""
 
@@ -48,13 +49,20 @@ class Guard:
     Args:
         mailboxes: knows whose capability opens what.
         teams: the same for teams.
+        sessions: the read sessions.
         verifier: verifies signatures.
         clock: the relay's clock.
         limits: what the relay grants.
     """
 
     def __init__(
-        self, mailboxes: Mailboxes, teams: Teams, verifier: Verifier, clock: Clock, limits: Limits
+        self,
+        mailboxes: Mailboxes,
+        teams: Teams,
+        sessions: Sessions,
+        verifier: Verifier,
+        clock: Clock,
+        limits: Limits,
     ) -> None:
         self._mailboxes = mailboxes
         self._verifier = verifier
@@ -63,32 +71,48 @@ class Guard:
         self._body_seconds = limits.body_seconds
         self._large = asyncio.Semaphore(limits.uploads)
         self._nonces = Nonces()
-        self._sessions = Sessions()
+        self._sessions = sessions
         self._session_rate = Rate(SESSIONS_SECOND, SESSIONS_BURST)
 
-    async def write(self, request: web.Request, mailbox_id: MailboxId, most: int) -> Permit:
+    async def write(
+        self, request: web.Request, mailbox_id: MailboxId, most: int, *, erased: bool = False
+    ) -> Permit:
         """Return a permit for a signed write with a body of at most ``most`` bytes."""
         signed = await self._signed(request)
-        access = await self._mailboxes.access(mailbox_id, signed.public if signed else NOBODY)
+        access = await self._mailboxes.access(mailbox_id, signed.public if signed else NOBODY, erased=erased)
         if signed is None or access is None:
             raise not_found()
-        return Permit(*access, await self._body(request, signed, most), signed.digest)
+        body = await self._body(request, signed, most)
+        # Again: while a slow body came in, the capability may have gone, or the mailbox.
+        access = await self._mailboxes.access(mailbox_id, signed.public, erased=erased)
+        if access is None:
+            raise not_found()
+        return Permit(*access, signed.public, body, signed.digest)
 
-    async def read(self, request: web.Request, mailbox_id: MailboxId) -> Permit:
+    async def read(self, request: web.Request, mailbox_id: MailboxId, *, erased: bool = False) -> Permit:
         """Return a permit for a read, signed or in a session."""
         public, signed = await self._reader(request)
-        access = await self._mailboxes.access(mailbox_id, public)
+        access = await self._mailboxes.access(mailbox_id, public, erased=erased)
         if access is None or public == NOBODY:
             raise not_found()
         self._use(signed)
-        return Permit(*access)
+        return Permit(*access, public)
 
-    async def team(self, request: web.Request, team_id: TeamId) -> None:
-        """Let a read pass that the newest capability of a team signed, or a session of it."""
+    async def team(self, request: web.Request, team_id: TeamId) -> bytes:
+        """Return the newest capability of a team, which signed a read, or a session of it."""
         public, signed = await self._reader(request)
         if not self._teams.holds(team_id, public):
             raise not_found()
         self._use(signed)
+        return public
+
+    async def device(self, request: web.Request, team_id: TeamId, most: int) -> tuple[DeviceId, bytes]:
+        """Return the device whose key signed a request, active or removed, and the body."""
+        signed = await self._signed(request)
+        device = self._teams.device(team_id, signed.public if signed else NOBODY)
+        if signed is None or device is None:
+            raise not_found()
+        return device, await self._body(request, signed, most)
 
     async def create(self, request: web.Request, mailbox_id: MailboxId, most: int) -> tuple[bytes, bytes]:
         """Return creation key and body of a create; the id must belong to the key (§3.2)."""

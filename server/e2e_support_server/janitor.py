@@ -1,4 +1,7 @@
-"""Removes what nobody came back for: empty mailboxes after a day, blobs that no entry names after a week (§3)."""
+"""Removes what nobody came back for: empty mailboxes after a day, unnamed blobs after a week, idle tickets (§3).
+
+It also finishes what an erasure began, so that nothing of it stays on the disk.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import asyncio
 from e2e_support_server.blobs.base import Blobs
 from e2e_support_server.clock import Clock
 from e2e_support_server.log import Logger
+from e2e_support_server.service.erasure import Erasure
 from e2e_support_server.service.mailboxes import Mailboxes
 from e2e_support_server.storage.base import Store
 
@@ -23,16 +27,24 @@ class Janitor:
         store: knows what is old.
         files: the blobs' bytes.
         mailboxes: remembers mailboxes that go.
+        erasure: erases what is idle, and finishes what is erased.
         clock: the relay's clock.
         logger: told how much went.
     """
 
     def __init__(
-        self, store: Store, files: Blobs, mailboxes: Mailboxes, clock: Clock, logger: Logger
+        self,
+        store: Store,
+        files: Blobs,
+        mailboxes: Mailboxes,
+        erasure: Erasure,
+        clock: Clock,
+        logger: Logger,
     ) -> None:
         self._store = store
         self._files = files
         self._mailboxes = mailboxes
+        self._erasure = erasure
         self._clock = clock
         self._logger = logger
 
@@ -57,3 +69,6 @@ class Janitor:
             for mailbox, blob in blobs:
                 await self._files.drop(mailbox, blob)
             self._logger.info("dropped blobs", count=len(blobs))
+        if retired := await self._erasure.retire(AT_ONCE):
+            self._logger.info("erased idle mailboxes", count=retired)
+        await self._erasure.finish()

@@ -90,7 +90,7 @@ def document(refusal: Refusal) -> tuple[int, dict[str, str], bytes]:
         "status": problem.status,
         "code": refusal.code,
         "title": problem.title,
-        "hint": problem.hint,
+        "hint": f"The rule is {refusal.rule}." if refusal.rule else problem.hint,
     }
     if refusal.head is not None:
         body["head"] = b64(refusal.head.to_bytes())

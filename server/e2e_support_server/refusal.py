@@ -13,12 +13,16 @@ class Refusal(SupportError):
         code: one of the codes of §11; status, title and hint follow from it.
         head: where the chain stands, for ``head_moved``.
         retry_after: seconds after which trying again makes sense.
+        rule: name of the rule that a batch or statement breaks, for ``link_refused``.
     """
 
-    def __init__(self, code: str, *, head: Head | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self, code: str, *, head: Head | None = None, retry_after: float | None = None, rule: str = ""
+    ) -> None:
         super().__init__(code, f"refused: {code}")
         self.head = head
         self.retry_after = retry_after
+        self.rule = rule
 
 
 def not_found() -> Refusal:

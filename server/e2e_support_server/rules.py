@@ -28,6 +28,7 @@ class Mailbox:
         user_key: capability of the user class, empty where there is none.
         team_id: whose mailbox it is.
         team: whether the team class may read and write.
+        erased: whether only its tombstone is left; the number means nothing then.
     """
 
     number: int
@@ -35,6 +36,15 @@ class Mailbox:
     user_key: bytes
     team_id: TeamId
     team: bool
+    erased: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The receipt of an entry that comes back after a restore, and the time in it (§3.10)."""
+
+    receipt: bytes
+    time: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,7 @@ class Wish:
         epoch: the epoch that the entry's team box names, ``None`` without boxes.
         blobs: blobs to commit with the entry.
         wait: seconds this class has to wait for rate or fairness; 0 when it may write now.
+        kept: the receipt that it was accepted with before a restore; ``None`` for what is new.
     """
 
     mailbox: Mailbox
@@ -62,6 +73,7 @@ class Wish:
     epoch: int | None
     blobs: tuple[BlobId, ...]
     wait: float
+    kept: Kept | None = None
 
 
 @dataclass(slots=True)
@@ -121,9 +133,18 @@ def judge(state: State, wish: Wish, *, newest_epoch: int, bytes_allowed: int) ->
         raise Refusal("budget")
     if used.bytes + len(wish.entry) > bytes_allowed:
         raise Refusal("budget")
+    if wish.kept is not None:
+        _judge_kept(state, wish.kept)
+        return
     if wish.wait > 0:
         raise Refusal("rate", retry_after=wish.wait)
     if state.frozen and wish.writer is Writer.USER:
         raise Refusal("frozen")
     if wish.epoch not in (None, newest_epoch):
         raise Refusal("epoch_changed")
+
+
+def _judge_kept(state: State, kept: Kept) -> None:
+    """Refuse what cannot have been accepted here; that the rest was right its receipt says (§3.4, §3.10)."""
+    if kept.time < state.time:
+        raise Refusal("malformed")

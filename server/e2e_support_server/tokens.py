@@ -66,6 +66,11 @@ class Sessions:
         self._sessions[session_hash(session.token)] = (public, session.expires)
         return session
 
+    def end(self, public: bytes) -> None:
+        """End every session of a capability."""
+        for token in [token for token, (holder, _) in self._sessions.items() if holder == public]:
+            del self._sessions[token]
+
     def public(self, token: bytes, now: float) -> bytes:
         """Return the capability that a token stands for.
 

@@ -131,10 +131,12 @@ async def test_a_frozen_mailbox_bars_users_only(relay: Client, team: TeamHandle)
     """Freezing binds the user class; the team goes on writing (§3.3 step 3)."""
     assert relay.relay
     box = await relay.ticket(team)
-    await relay.relay.context.mailboxes.freeze(box.id, frozen=True)
+    stored = await relay.relay.store.mailbox(box.id)
+    assert stored
+    await relay.relay.store.freeze(stored, frozen=True)
     (await box.post(box.next(make_entry()))).expect("frozen")
     await box.append(key=team.capability)
-    await relay.relay.context.mailboxes.freeze(box.id, frozen=False)
+    await relay.relay.store.freeze(stored, frozen=False)
     await box.append()
 
 

@@ -23,9 +23,10 @@ THE_FEED = MailboxId(bytes(ID_SIZE))  # stands in a ring of the feed
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What is listened to: the bell's key, the id that the ring names, and how to ask for the newest number."""
+    """What is listened to: the bell's key, by whose right, the id in rings, and how to ask for the number."""
 
     key: bytes
+    capability: bytes
     name: MailboxId
     newest: Callable[[], Awaitable[int]]
 
@@ -33,22 +34,25 @@ class _Source:
 async def mailbox_bell(request: web.Request) -> web.StreamResponse:
     """Answer ``GET /v1/mailboxes/{mailbox_id}/bell``."""
     relay = request.app[CONTEXT]
-    mailbox = (await relay.guard.read(request, mailbox_of(request))).mailbox
-    return await _listen(request, _Source(mailbox.id, mailbox.id, lambda: relay.mailboxes.length(mailbox)))
+    permit = await relay.guard.read(request, mailbox_of(request))
+    mailbox = permit.mailbox
+    source = _Source(mailbox.id, permit.public, mailbox.id, lambda: relay.mailboxes.length(mailbox))
+    return await _listen(request, source)
 
 
 async def team_bell(request: web.Request) -> web.StreamResponse:
     """Answer ``GET /v1/team/{team_id}/bell``."""
     relay, team_id = request.app[CONTEXT], team_of(request)
-    await relay.guard.team(request, team_id)
-    return await _listen(request, _Source(team_id, THE_FEED, lambda: relay.teams.cursor(team_id)))
+    capability = await relay.guard.team(request, team_id)
+    source = _Source(team_id, capability, THE_FEED, lambda: relay.teams.cursor(team_id))
+    return await _listen(request, source)
 
 
 async def _listen(request: web.Request, source: _Source) -> web.StreamResponse:
     after, wait = numbers(request, "after", "wait")
     if wait > WAIT_MOST:
         raise PeerError("malformed", f"waiting is at most {WAIT_MOST} seconds")
-    with request.app[CONTEXT].bell.listen(source.key) as listener:
+    with request.app[CONTEXT].bell.listen(source.key, source.capability) as listener:
         listener.tell(await source.newest())
         if EVENT_STREAM in request.headers.get("Accept", ""):
             return await _stream(request, source, listener, after)

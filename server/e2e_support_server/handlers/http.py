@@ -17,7 +17,9 @@ from e2e_support_server.clock import Clock
 from e2e_support_server.config import Config
 from e2e_support_server.guard import Guard
 from e2e_support_server.service.blobs import Blobs
+from e2e_support_server.service.erasure import Erasure
 from e2e_support_server.service.mailboxes import Mailboxes
+from e2e_support_server.service.rosters import Rosters
 from e2e_support_server.service.teams import Teams
 
 MEDIA_TYPE = "application/vnd.e2es"
@@ -36,7 +38,9 @@ class Context:
     bell: Bell
     admission: Admission
     teams: Teams
+    rosters: Rosters
     mailboxes: Mailboxes
+    erasure: Erasure
     blobs: Blobs
 
 

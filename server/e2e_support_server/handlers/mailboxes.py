@@ -1,10 +1,11 @@
-"""Creating, appending to and reading mailboxes."""
+"""Creating, appending to, reading, restoring and destroying mailboxes."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from e2e_support.wire import Append, Create
+from e2e_support.destruction import Destruction
+from e2e_support.wire import Append, Create, Page
 from e2e_support_server.handlers.http import CONTEXT, answer, made, mailbox_of, numbers
 
 
@@ -28,6 +29,29 @@ async def read(request: web.Request) -> web.Response:
     (start,) = numbers(request, "from")
     permit = await relay.guard.read(request, mailbox_of(request))
     return answer(await relay.mailboxes.page(permit.mailbox, start))
+
+
+async def hand_back(request: web.Request) -> web.Response:
+    """Answer ``POST /v1/mailboxes/{mailbox_id}/handback``."""
+    relay = request.app[CONTEXT]
+    permit = await relay.guard.write(request, mailbox_of(request), Page.LIMIT)
+    return answer(await relay.mailboxes.hand_back(permit.mailbox, permit.body))
+
+
+async def destroy(request: web.Request) -> web.Response:
+    """Answer ``POST /v1/mailboxes/{mailbox_id}/destruction``."""
+    relay = request.app[CONTEXT]
+    permit = await relay.guard.write(request, mailbox_of(request), Destruction.LIMIT, erased=True)
+    await relay.erasure.carry_out(permit.mailbox, permit.body)
+    return answer()
+
+
+async def tombstone(request: web.Request) -> web.Response:
+    """Answer ``GET /v1/mailboxes/{mailbox_id}/tombstone``."""
+    numbers(request)
+    relay = request.app[CONTEXT]
+    permit = await relay.guard.read(request, mailbox_of(request), erased=True)
+    return answer(await relay.erasure.tombstone(permit.mailbox))
 
 
 def _address(request: web.Request) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from e2e_support.admission import admit_hash
 from e2e_support.errors import PeerError
@@ -17,10 +19,11 @@ from e2e_support_server.bell import Bell
 from e2e_support_server.clock import Clock
 from e2e_support_server.config import Limits
 from e2e_support_server.fairness import Rate, Turns
-from e2e_support_server.refusal import Refusal, not_found
+from e2e_support_server.refusal import Refusal
 from e2e_support_server.rules import Mailbox, Wish, Writer
+from e2e_support_server.service.handback import kept_wishes
 from e2e_support_server.service.teams import Teams
-from e2e_support_server.storage.base import NewMailbox, Store
+from e2e_support_server.storage.base import Appended, NewMailbox, Store
 
 CACHED = 50_000
 
@@ -52,10 +55,14 @@ class Mailboxes:
         )
         self._known: OrderedDict[MailboxId, Mailbox] = OrderedDict()
 
-    async def access(self, mailbox_id: MailboxId, public: bytes) -> tuple[Mailbox, Writer] | None:
+    async def access(
+        self, mailbox_id: MailboxId, public: bytes, *, erased: bool = False
+    ) -> tuple[Mailbox, Writer] | None:
         """Return a mailbox and the class that a capability belongs to; ``None`` if there is no such thing.
 
-        A stranger always waits for the database, whether the id exists, is remembered here or is made up.
+        An erased one is returned if so asked, else refused as ``erased``: that it was there is told to those
+        who could open it, and to nobody else. A stranger always waits for the database, whether the id exists, is
+        remembered here or is made up.
         """
         known = self._known.get(mailbox_id)
         if known is not None and (writer := self._writer(known, public)) is not None:
@@ -64,7 +71,10 @@ class Mailboxes:
         writer = self._writer(mailbox, public) if mailbox else None
         if mailbox is None or writer is None:
             return None
-        self._remember(mailbox)
+        if not mailbox.erased:
+            self._remember(mailbox)
+        elif not erased:
+            raise Refusal("erased")
         return mailbox, writer
 
     async def is_capability(self, public: bytes) -> bool:
@@ -114,10 +124,41 @@ class Mailboxes:
             raise
         if appended.length:
             self._turns.stored(mailbox.number, writer)
+        self._ring(mailbox, appended)
+        return appended.receipt
+
+    async def hand_back(self, mailbox: Mailbox, body: bytes) -> bytes:
+        """Store entries that this relay lost and return the ``Head`` (§3.10); harmless when they are there.
+
+        Args:
+            mailbox: where to.
+            body: a ``Page``.
+
+        Raises:
+            PeerError: ``malformed``, ``bad_receipt``, ``bad_signature``.
+            Refusal: ``head_moved`` when they do not continue the relay's head, ``budget``.
+        """
+        page = Page.from_bytes(body)
+        head, _ = await self._store.page(mailbox, 0, items=0, size=0)
+        if page.head != head:
+            keys = self._teams.team(mailbox.team_id).roster.relay_keys
+            wishes = await asyncio.to_thread(kept_wishes, mailbox, head, page, keys)
+            await self._take_back(wishes)
+        return page.head.to_bytes()
+
+    async def _take_back(self, wishes: Sequence[Wish]) -> None:
+        """Append in order: waiting together they make one group, and behind a refused one nothing fits."""
+        outcomes = await asyncio.gather(*map(self._store.append, wishes), return_exceptions=True)
+        for wish, outcome in zip(wishes, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+            self._ring(wish.mailbox, outcome)
+
+    def _ring(self, mailbox: Mailbox, appended: Appended) -> None:
+        if appended.length:
             self._bell.ring(mailbox.id, appended.length)
         if appended.cursor:
             self._bell.ring(mailbox.team_id, appended.cursor)
-        return appended.receipt
 
     async def page(self, mailbox: Mailbox, start: int) -> bytes:
         """Return a ``Page`` (§3.5)."""
@@ -128,13 +169,6 @@ class Mailboxes:
         """Return how many entries a mailbox has."""
         head, _ = await self._store.page(mailbox, 0, items=0, size=0)
         return head.length
-
-    async def freeze(self, mailbox_id: MailboxId, *, frozen: bool) -> None:
-        """Bar the user class of a mailbox from writing, or let it write again; ``not_found``."""
-        mailbox = await self._store.mailbox(mailbox_id)
-        if mailbox is None:
-            raise not_found()
-        await self._store.freeze(mailbox, frozen=frozen)
 
     def forget(self, mailbox_id: MailboxId) -> None:
         """Drop a deleted mailbox from memory."""

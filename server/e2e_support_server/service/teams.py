@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 
 from e2e_support.crypto.hash import digest
-from e2e_support.ids import Hash, TeamId
+from e2e_support.ids import DeviceId, Hash, TeamId
 from e2e_support.limits import ARRAY_MAX, MIB
 from e2e_support.policy import RelayRules
 from e2e_support.roster import TrustedRoster, begin_batch
@@ -31,16 +31,18 @@ class Team:
         id: hash of the genesis.
         capability_key: the newest epoch's: whoever proves it is the team.
         rules: what the policy lets the relay enforce.
+        roster: the roster itself.
     """
 
     id: TeamId
     capability_key: bytes
     rules: RelayRules
+    roster: TrustedRoster
 
     @classmethod
     def of(cls, roster: TrustedRoster) -> Team:
         """Return what the relay has to know of a roster."""
-        return cls(roster.team_id, roster.epoch.capability_key, roster.policy.relay_rules())
+        return cls(roster.team_id, roster.epoch.capability_key, roster.policy.relay_rules(), roster)
 
 
 class Teams:
@@ -61,6 +63,14 @@ class Teams:
         rosters = [TrustedRoster.begin(links[0]).update(links[1:]) for links in await self._store.rosters()]
         self._teams = {roster.team_id: Team.of(roster) for roster in rosters}
 
+    def move_on(self, roster: TrustedRoster) -> None:
+        """Take a team's longer roster, which is stored, for the one that counts."""
+        self._teams[roster.team_id] = Team.of(roster)
+
+    def all(self) -> tuple[Team, ...]:
+        """Return every team."""
+        return tuple(self._teams.values())
+
     def team(self, team_id: TeamId) -> Team:
         """Return a team; ``not_found``."""
         team = self._teams.get(team_id)
@@ -72,6 +82,14 @@ class Teams:
         """Tell whether a key is the newest capability of a team."""
         team = self._teams.get(team_id)
         return team is not None and team.capability_key == public
+
+    def device(self, team_id: TeamId, public: bytes) -> DeviceId | None:
+        """Return the device of a team, active or removed, that a signing key belongs to."""
+        team = self._teams.get(team_id)
+        if team is None:
+            return None
+        ever = team.roster.devices_ever.items()
+        return next((one for one, device in ever if device.record.sign_key == public), None)
 
     def holds_any(self, public: bytes) -> bool:
         """Tell whether a key is the newest capability of some team."""
@@ -95,7 +113,7 @@ class Teams:
         code, now = _code_hash(found.code), int(self._clock())
         if not await self._store.has_code(code, now):  # before the costly part: a stranger has no code
             raise Refusal("code_refused")
-        await self._store.found(code, now, _founding(found.batch))
+        await self._store.found(code, now, founding(begin_batch(found.batch), found.batch))
         await self.load()
 
     async def links(self, team_id: TeamId, start: int) -> bytes:
@@ -118,9 +136,8 @@ class Teams:
         return newest
 
 
-def _founding(batch: Batch) -> Founding:
-    """Return what is to be stored of a batch that was checked as 4.4 demands."""
-    roster = begin_batch(batch)
+def founding(roster: TrustedRoster, batch: Batch) -> Founding:
+    """Return what is to be stored of a batch, given the roster that it led to."""
     packages = [(package.epoch, package.to_bytes()) for package in batch.packages]
     return Founding(roster.team_id, roster.epoch.epoch, batch.links, packages)
 

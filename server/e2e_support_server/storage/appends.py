@@ -95,10 +95,7 @@ class AppendGroup:
         """Write what was accepted, and return it in the order of acceptance."""
         if not self._accepted:
             return []
-        receipts = self._signer.sign(
-            [ReceiptFact(a.wish.mailbox.id, a.seq, a.wish.entry_hash, a.time) for a in self._accepted]
-        )
-        pairs = list(zip(self._accepted, receipts, strict=True))
+        pairs = list(zip(self._accepted, self._receipts(), strict=True))
         self._run_many(
             _ENTRY,
             [(a.wish.mailbox.number, a.seq, a.wish.entry_hash, a.wish.entry, r) for a, r in pairs],
@@ -110,6 +107,13 @@ class AppendGroup:
             _CURSOR, [(self._teams[team].cursor, team) for team in {a.team for a in self._accepted}]
         )
         return [Appended(receipt, accepted.seq + 1, accepted.cursor) for accepted, receipt in pairs]
+
+    def _receipts(self) -> list[bytes]:
+        """Return a receipt for everything accepted: what came back brings its own."""
+        new = [a for a in self._accepted if a.wish.kept is None]
+        facts = [ReceiptFact(a.wish.mailbox.id, a.seq, a.wish.entry_hash, a.time) for a in new]
+        signed = iter(self._signer.sign(facts) if facts else ())
+        return [a.wish.kept.receipt if a.wish.kept else next(signed) for a in self._accepted]
 
     def _mailbox(self, wish: Wish) -> _MailboxState:
         number = wish.mailbox.number
@@ -152,7 +156,7 @@ class AppendGroup:
 
     def _accept(self, wish: Wish, mailbox: _MailboxState, team: _TeamState) -> int:
         position = len(self._accepted)
-        mailbox.state.advance(wish, self._now)
+        mailbox.state.advance(wish, wish.kept.time if wish.kept else self._now)
         team.cursor += mailbox.in_feed
         cursor = team.cursor if mailbox.in_feed else 0
         self._accepted.append(_Accepted(wish, wish.seq, mailbox.state.time, mailbox.team, cursor))

@@ -46,6 +46,22 @@ class Appended:
 
 
 @dataclass(frozen=True, slots=True)
+class Statements:
+    """A team's freshness statements: the newest that counts, and one that waits for signatures."""
+
+    newest: bytes | None
+    pending: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """A mailbox that was erased, and the feed's cursor that says so; 0 where the feed never knew it."""
+
+    mailbox: MailboxId
+    cursor: int
+
+
+@dataclass(frozen=True, slots=True)
 class Blob:
     """A declared blob; ``pieces`` is how many of its pieces are stored."""
 
@@ -93,6 +109,18 @@ class Store(Protocol):
         """Return every team's links."""
         ...
 
+    async def append_links(self, head: Head, batch: Founding) -> None:
+        """Store a batch behind a roster's head, in one transaction; ``head_moved``."""
+        ...
+
+    async def statements(self, team_id: TeamId) -> Statements:
+        """Return a team's freshness statements."""
+        ...
+
+    async def keep_statements(self, team_id: TeamId, kept: Statements) -> None:
+        """Replace a team's freshness statements; ``not_found``."""
+        ...
+
     async def links(self, team_id: TeamId, start: int, most: int) -> tuple[int, list[bytes]]:
         """Return the number of links and as many as fit into ``most`` bytes; ``not_found``."""
         ...
@@ -108,19 +136,19 @@ class Store(Protocol):
     # --- mailboxes ---
 
     async def create(self, new: NewMailbox, now: int) -> bool:
-        """Store a mailbox; false when the same request did so before, else ``conflict``."""
+        """Store a mailbox; false when the same request did so before, else ``conflict`` or ``erased``."""
         ...
 
     async def repeated(self, mailbox_id: MailboxId, request: bytes) -> bool:
-        """Tell whether this very create was done before; ``conflict`` when another one was."""
+        """Tell whether this very create was done before; ``conflict`` when another one was; ``erased``."""
         ...
 
     async def mailbox(self, mailbox_id: MailboxId) -> Mailbox | None:
-        """Return what never changes of a mailbox."""
+        """Return what never changes of a mailbox, erased or not."""
         ...
 
     async def is_user_key(self, key: bytes) -> bool:
-        """Tell whether a key is the user capability of any mailbox."""
+        """Tell whether a key is the user capability of any mailbox, erased or not."""
         ...
 
     async def append(self, wish: Wish) -> Appended:
@@ -133,6 +161,32 @@ class Store(Protocol):
 
     async def freeze(self, mailbox: Mailbox, *, frozen: bool) -> None:
         """Bar the user class from writing, or let it write again."""
+        ...
+
+    async def hold(self, mailbox: Mailbox, *, held: bool) -> None:
+        """Exempt a mailbox from retention, or no longer."""
+        ...
+
+    # --- destruction ---
+
+    async def erase(self, mailbox: Mailbox, statement: bytes) -> Erased:
+        """Replace a mailbox and all it holds by a statement; ``not_found``. Files and traces are the caller's."""
+        ...
+
+    async def erase_idle(self, team_id: TeamId, before: int, most: int) -> list[Erased]:
+        """Erase mailboxes of a team without an entry since a time, unless they are held."""
+        ...
+
+    async def tombstone(self, mailbox_id: MailboxId) -> bytes:
+        """Return the statement of an erasure, empty where there is none; ``not_found``."""
+        ...
+
+    async def blank_steps(self) -> list[MailboxId]:
+        """Take the meaning from the feed's steps of erased mailboxes; return those that are unfinished."""
+        ...
+
+    async def finish_erasing(self, mailboxes: Sequence[MailboxId]) -> bool:
+        """Remove the last traces from the database's own files; false when that has to wait."""
         ...
 
     # --- blobs ---

@@ -91,6 +91,29 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (blob, position)
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE mailboxes ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+
+    CREATE TABLE freshness (
+        team INTEGER PRIMARY KEY REFERENCES teams,
+        newest BLOB,
+        pending BLOB
+    );
+
+    -- What is left of an erased mailbox. The statement is empty where nobody asked for it: the mailbox was idle.
+    -- unfinished: the feed, the blobs' files or the write-ahead log may still hold something of it.
+    CREATE TABLE tombstones (
+        id BLOB PRIMARY KEY,
+        user_key BLOB NOT NULL,
+        team INTEGER NOT NULL REFERENCES teams,
+        team_access INTEGER NOT NULL,
+        statement BLOB NOT NULL,
+        cursor INTEGER NOT NULL,
+        unfinished INTEGER NOT NULL DEFAULT 1
+    ) WITHOUT ROWID;
+    CREATE INDEX tombstones_user_key ON tombstones (user_key);
+    CREATE INDEX tombstones_unfinished ON tombstones (unfinished) WHERE unfinished = 1;
+    """,
 )
 
 

@@ -26,8 +26,17 @@ from e2e_support_server.batches import Batches
 from e2e_support_server.clock import Clock
 from e2e_support_server.refusal import Refusal, not_found
 from e2e_support_server.rules import Mailbox, Wish, Writer
+from e2e_support_server.storage import erasing, rosters
 from e2e_support_server.storage.appends import AppendGroup
-from e2e_support_server.storage.base import Appended, Blob, BlobBudget, Founding, NewMailbox
+from e2e_support_server.storage.base import (
+    Appended,
+    Blob,
+    BlobBudget,
+    Erased,
+    Founding,
+    NewMailbox,
+    Statements,
+)
 from e2e_support_server.storage.schema import migrate
 
 T = TypeVar("T")
@@ -144,6 +153,15 @@ class SqliteStore:
         rows = await self._rows("SELECT team, link FROM links ORDER BY team, seq")
         return [[link for _, link in group] for _, group in groupby(rows, itemgetter(0))]
 
+    async def append_links(self, head: Head, batch: Founding) -> None:
+        await self._write(lambda connection: rosters.append_links(connection, head, batch))
+
+    async def statements(self, team_id: TeamId) -> Statements:
+        return await self._read_threads.run(lambda connection: rosters.statements(connection, team_id))
+
+    async def keep_statements(self, team_id: TeamId, kept: Statements) -> None:
+        await self._write(lambda connection: rosters.keep_statements(connection, team_id, kept))
+
     async def links(self, team_id: TeamId, start: int, most: int) -> tuple[int, list[bytes]]:
         def job(connection: sqlite3.Connection) -> tuple[int, list[bytes]]:
             number, length, _ = _team(connection, team_id)
@@ -197,17 +215,23 @@ class SqliteStore:
 
     async def mailbox(self, mailbox_id: MailboxId) -> Mailbox | None:
         rows = await self._rows(
-            "SELECT mailboxes.number, user_key, teams.id, team_access"
-            " FROM mailboxes JOIN teams ON teams.number = team WHERE mailboxes.id = ?",
-            (mailbox_id,),
+            "SELECT mailboxes.number, user_key, teams.id, team_access, 0"
+            " FROM mailboxes JOIN teams ON teams.number = team WHERE mailboxes.id = ? UNION ALL"
+            " SELECT 0, user_key, teams.id, team_access, 1"
+            " FROM tombstones JOIN teams ON teams.number = team WHERE tombstones.id = ?",
+            (mailbox_id, mailbox_id),
         )
         if not rows:
             return None
-        number, user_key, team_id, access = rows[0]
-        return Mailbox(number, mailbox_id, user_key, TeamId(team_id), bool(access))
+        number, user_key, team_id, access, erased = rows[0]
+        return Mailbox(number, mailbox_id, user_key, TeamId(team_id), bool(access), bool(erased))
 
     async def is_user_key(self, key: bytes) -> bool:
-        return bool(await self._rows("SELECT 1 FROM mailboxes WHERE user_key = ? LIMIT 1", (key,)))
+        sql = (
+            "SELECT 1 FROM mailboxes WHERE user_key = ? UNION ALL"
+            " SELECT 1 FROM tombstones WHERE user_key = ? LIMIT 1"
+        )
+        return bool(await self._rows(sql, (key, key)))
 
     async def append(self, wish: Wish) -> Appended:
         appended: Appended = await self._group.put(wish)
@@ -237,6 +261,36 @@ class SqliteStore:
             )
 
         await self._write(job)
+
+    async def hold(self, mailbox: Mailbox, *, held: bool) -> None:
+        def job(connection: sqlite3.Connection) -> None:
+            connection.execute("UPDATE mailboxes SET held = ? WHERE number = ?", (int(held), mailbox.number))
+
+        await self._write(job)
+
+    # --- destruction ---
+
+    async def erase(self, mailbox: Mailbox, statement: bytes) -> Erased:
+        return await self._write(lambda connection: erasing.erase(connection, mailbox.number, statement))
+
+    async def erase_idle(self, team_id: TeamId, before: int, most: int) -> list[Erased]:
+        return await self._write(lambda connection: erasing.erase_idle(connection, team_id, before, most))
+
+    async def tombstone(self, mailbox_id: MailboxId) -> bytes:
+        rows = await self._rows("SELECT statement FROM tombstones WHERE id = ?", (mailbox_id,))
+        if not rows:
+            raise not_found()
+        statement: bytes = rows[0][0]
+        return statement
+
+    async def blank_steps(self) -> list[MailboxId]:
+        return await self._write(erasing.blank_steps)
+
+    async def finish_erasing(self, mailboxes: Sequence[MailboxId]) -> bool:
+        if not await self._write_thread.run(erasing.empty_log):
+            return False
+        await self._write(lambda connection: erasing.finish(connection, mailboxes))
+        return True
 
     # --- blobs ---
 
@@ -430,6 +484,8 @@ def _store_founding(connection: sqlite3.Connection, founding: Founding) -> None:
 
 
 def _is_repeated(connection: sqlite3.Connection, mailbox_id: MailboxId, request: bytes) -> bool:
+    if connection.execute("SELECT 1 FROM tombstones WHERE id = ?", (mailbox_id,)).fetchone():
+        raise Refusal("erased")
     row = connection.execute("SELECT request FROM mailboxes WHERE id = ?", (mailbox_id,)).fetchone()
     if row is not None and row[0] != request:
         raise Refusal("conflict")

@@ -1,0 +1,140 @@
+"""Rosters that move on: batches of links, and statements that a head is the newest (protocol 4.6, 4.7)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from e2e_support.errors import PeerError, TrustError
+from e2e_support.freshness import FreshUntil, check_freshness, freshness_of
+from e2e_support.ids import DeviceId, TeamId
+from e2e_support.roster import TrustedRoster
+from e2e_support.roster_links import link_hash, open_link
+from e2e_support.vocab import Role
+from e2e_support.wire import Batch, Freshness, Link
+from e2e_support_server.clock import Clock
+from e2e_support_server.refusal import Refusal, not_found
+from e2e_support_server.service.teams import Teams, founding
+from e2e_support_server.storage.base import Statements, Store
+
+
+class Rosters:
+    """Judges what devices want to change in their team.
+
+    Args:
+        store: where links and statements are kept.
+        teams: the rosters as they stand.
+        clock: the relay's clock.
+        ended: each is told of a capability that is no more, in the same step in which the next one counts.
+    """
+
+    def __init__(
+        self, store: Store, teams: Teams, clock: Clock, ended: Sequence[Callable[[bytes], None]]
+    ) -> None:
+        self._store = store
+        self._teams = teams
+        self._clock = clock
+        self._ended = ended
+        self._alone = asyncio.Lock()  # one change at a time is judged and stored
+
+    async def append(self, team_id: TeamId, device: DeviceId, body: bytes) -> None:
+        """Append a ``Batch`` (§4.6); harmless when its links stand there already.
+
+        Args:
+            team_id: whose roster.
+            device: who asks; a removed device only learns that its batch was taken.
+            body: a ``Batch``.
+
+        Raises:
+            PeerError: ``malformed``, ``update_needed``.
+            Refusal: ``head_moved``, ``link_refused``, ``not_found`` for a removed device.
+        """
+        batch = Batch.from_bytes(body)
+        if not batch.links:
+            raise PeerError("malformed", "a batch without links")
+        first = open_link(batch.links[0]).body
+        async with self._alone:
+            roster = self._teams.team(team_id).roster
+            if _stands(roster, first.seq, batch):
+                return
+            if device not in roster.devices:
+                raise not_found()
+            if (first.seq, first.prev_hash) != (len(roster.links), roster.hashes[-1]):
+                raise Refusal("head_moved", head=roster.head)
+            after = await asyncio.to_thread(_judged, roster, batch)
+            await self._store.append_links(roster.head, founding(after, batch))
+            self._move_on(roster, after)
+
+    def _move_on(self, roster: TrustedRoster, after: TrustedRoster) -> None:
+        """Let the new roster count and end what the old capability had begun (attack 84)."""
+        self._teams.move_on(after)
+        if after.epoch.epoch > roster.epoch.epoch:
+            for end in self._ended:
+                end(roster.epoch.capability_key)
+
+    # --- freshness ---------------------------------------------------------------------------------------
+
+    async def freshness(self, team_id: TeamId) -> bytes:
+        """Return the newest ``Freshness`` with enough signatures; ``not_found``."""
+        return _there((await self._store.statements(team_id)).newest)
+
+    async def pending(self, team_id: TeamId) -> bytes:
+        """Return a ``Freshness`` that waits for signatures; ``not_found``."""
+        return _there((await self._store.statements(team_id)).pending)
+
+    async def put_freshness(self, team_id: TeamId, device: DeviceId, body: bytes) -> bool:
+        """Store a ``Freshness``; false when it waits for signatures (§4.7).
+
+        Raises:
+            PeerError: ``malformed``.
+            Refusal: ``link_refused``, ``not_found`` for a device that may not vouch.
+        """
+        Freshness.from_bytes(body)
+        async with self._alone:
+            roster = self._teams.team(team_id).roster
+            if device not in roster.membership.by_role(Role.OWNER, Role.AGENT):
+                raise not_found()
+            kept = await self._store.statements(team_id)
+            enough = _vouches(roster, body, kept.newest, int(self._clock()))
+            kept = Statements(body, None) if enough else Statements(kept.newest, body)
+            await self._store.keep_statements(team_id, kept)
+        return enough
+
+
+def _stands(roster: TrustedRoster, start: int, batch: Batch) -> bool:
+    """Tell whether these links are the roster's own from a place on; signatures make no other link (§4.1)."""
+    hashes = [link_hash(Link.from_bytes(link).body) for link in batch.links]
+    return list(roster.hashes[start : start + len(hashes)]) == hashes
+
+
+def _judged(roster: TrustedRoster, batch: Batch) -> TrustedRoster:
+    try:
+        return roster.update_batch(batch)
+    except (PeerError, TrustError) as error:
+        if error.code == "update_needed":
+            raise
+        raise Refusal("link_refused", rule=error.code) from None
+
+
+def _vouches(roster: TrustedRoster, statement: bytes, newest: bytes | None, now: int) -> bool:
+    """Tell whether a statement has enough signatures; ``link_refused`` when anything else is wrong with it."""
+    said = freshness_of(statement)
+    before = freshness_of(newest) if newest else None
+    earlier = FreshUntil(before.head, before.issued, before.expires) if before else None
+    if before and (said.issued < before.issued or said.head.length < before.head.length):
+        raise Refusal("link_refused", rule="bad_freshness")
+    if not roster.has_head(said.head):
+        raise Refusal("link_refused", rule="roster_fork")
+    try:
+        check_freshness(roster, statement, now=now, earlier=earlier)
+    except (PeerError, TrustError) as error:
+        if error.code == "too_few_signers":
+            return False
+        raise Refusal("link_refused", rule=error.code) from None
+    return True
+
+
+def _there(statement: bytes | None) -> bytes:
+    if statement is None:
+        raise not_found()
+    return statement
