@@ -37,7 +37,7 @@ class RetryPolicy:
         if failed >= self.attempts or asked > self.cap:
             return None
         jitter = int.from_bytes(random(4), "big") / 2**32
-        return asked + jitter * min(self.cap - asked, self.base * 2 ** (failed - 1))
+        return asked + jitter * min(self.cap - asked, self.base * 2.0 ** (failed - 1))
 
 
 DEFAULT_RETRY = RetryPolicy()

@@ -270,6 +270,20 @@ async def test_the_network_fails_as_often_as_told(fault: Fault, code: str, wait:
     assert story.relay.calls == ["info"] * 3
 
 
+async def test_a_hostile_roster_is_served_and_refused() -> None:
+    """A hidden link and one of the relay's own are shown; a client's roster refuses them (attacks 7, 9)."""
+    story = Story.begin()
+    batch = story.team.prepare((EPOCH, [story.anna]))
+    roster = story.relay.take_batch(story.team_id, batch)
+    story.relay.inject(Fault.OLD_ROSTER, times=1)
+    assert (await story.relay.links(story.team_id, 0)).length == len(roster.links) - 1
+    story.relay.inject(Fault.FOREIGN_LINK, times=1)
+    page = await story.relay.links(story.team_id, len(roster.links))
+    with refused("not_entitled", TrustError):
+        roster.update(page.links)
+    assert (await story.relay.links(story.team_id, 0)).links == roster.links
+
+
 async def test_a_lost_answer_hides_what_was_stored() -> None:
     """The entry stands in the log although its writer got an error (attack 87)."""
     story = Story.begin()
