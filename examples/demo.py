@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +101,7 @@ def person(folder: Path, name: str, command: str) -> Person:
 
 
 @contextmanager
-def relay(folder: Path) -> Iterator[tuple[str, Path, Path]]:
+def relay(folder: Path) -> Generator[tuple[str, Path, Path]]:
     """Run a relay; yield its address, its data folder and its log."""
     data, log = folder / "relay", folder / "relay.log"
     command = [str(BIN / "e2e-relay"), "--data", str(data), "serve", "--listen", "127.0.0.1:0"]
