@@ -263,6 +263,7 @@ def answer_and_close(admin: Person, user: Person, number: str) -> None:
 
 def main() -> int:
     """Run the demo; return the exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left behind then either
     folder = Path(tempfile.mkdtemp(prefix="e2e-support-demo-"))
     try:
         with relay(folder) as (url, data, log):
