@@ -29,6 +29,7 @@ from e2e_support.wire import (
     BlobSize,
     BlobState,
     Create,
+    Entry,
     EpochPackage,
     FeedItem,
     FeedPage,
@@ -288,7 +289,7 @@ class MemoryRelay:
         await self._enter("append", mailbox)
         box, by_team = self._access(mailbox, capability)
         append = Append.from_bytes(append.to_bytes())
-        entry = check_entry(append.entry)
+        entry = _checked(append.entry)
         if append.seq < len(box.log) and box.log[append.seq].entry == append.entry:
             self._leave()
             return box.log[append.seq].receipt
@@ -326,22 +327,10 @@ class MemoryRelay:
         await self._enter("hand_back", mailbox)
         box, _ = self._access(mailbox, capability)
         page = Page.from_bytes(page.to_bytes())
-        keys = self._roster_of(box).relay_keys
-        for item in page.items:
-            seq = Receipt.from_bytes(item.receipt).leaf.seq
-            if seq < len(box.log) and box.log[seq].entry == item.entry:
-                continue
-            if seq != len(box.log):
-                raise refusal("head_moved", head=box.chain.head)
-            chain = box.chain.advance(item.entry)
-            try:
-                receipt = verify_receipt(item.receipt, keys, mailbox=mailbox, seq=seq, entry_hash=chain.hash)
-            except PeerError:
-                raise refusal("malformed") from None
-            by_team = check_entry(item.entry).direction is not Direction.USER_TO_TEAM
-            self._keep(mailbox, box, Kept(item.entry, receipt.leaf.time, item.receipt), by_team=by_team)
+        if page.head != box.chain.head:
+            self._take_back(mailbox, box, page)
         self._leave()
-        return box.chain.head
+        return page.head
 
     async def destroy(self, mailbox: MailboxId, statement: bytes, capability: SigningKey) -> None:
         """Carry out a ``Destruction``."""
@@ -525,9 +514,30 @@ class MemoryRelay:
         box.written[by_team] += 1
         self._announce(mailbox, box, len(box.log) - 1)
 
+    def _take_back(self, mailbox: MailboxId, box: HeldMailbox, page: Page) -> None:
+        """Store entries as they were stored before, all of them or none (protocol 3.10)."""
+        chain, given = box.chain, list[Kept]()
+        for item in page.items:
+            after, leaf = chain.advance(item.entry), Receipt.from_bytes(item.receipt).leaf
+            if (leaf.seq, leaf.entry_hash) != (chain.length, after.hash):
+                raise refusal("head_moved", head=box.chain.head)
+            try:
+                keys = self._roster_of(box).relay_keys
+                verify_receipt(item.receipt, keys, mailbox=mailbox, seq=leaf.seq, entry_hash=after.hash)
+            except PeerError:
+                raise refusal("malformed") from None
+            given.append(Kept(item.entry, leaf.time, item.receipt))
+            chain = after
+        if chain.head != page.head:
+            raise refusal("malformed")
+        for kept in given:
+            by_team = _checked(kept.entry).direction is not Direction.USER_TO_TEAM
+            self._keep(mailbox, box, kept, by_team=by_team)
+
     def _announce(self, mailbox: MailboxId, box: HeldMailbox, seq: int) -> None:
         feed = self._team(box.create.team_id).feed
-        feed.append(FeedItem(len(feed) + 1, mailbox, seq))
+        if box.create.team:  # what the team cannot read is not in its feed (protocol 3.6)
+            feed.append(FeedItem(len(feed) + 1, mailbox, seq))
         self._rung.set()
         self._rung = asyncio.Event()
 
@@ -583,3 +593,11 @@ class MemoryRelay:
         """Return a blob's bytes."""
         del mailbox
         return blob.data
+
+
+def _checked(entry: bytes) -> Entry:
+    """Return an entry that is well formed, or refuse it as the real relay does."""
+    try:
+        return check_entry(entry)
+    except PeerError as error:
+        raise refusal("update_needed" if error.code == "update_needed" else "malformed") from None

@@ -6,34 +6,19 @@ import argparse
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from getpass import getpass
 from pathlib import Path
-from typing import Protocol
 
 import platformdirs
 
-from e2e_support.errors import SupportError, TransportError, UsageError
+from e2e_support.errors import UsageError
 from e2e_support_client import clock
 from e2e_support_client.terminal import Command, Json, Parser, Terminal, read_text, run
 from e2e_support_console import render
 from e2e_support_console.debug_view import debug_json, debug_text
 from e2e_support_console.model import InboxTicket
-from e2e_support_console.sync import SyncReport
+from e2e_support_console.shell import Commands, add_command, asked, keystore_in, offline, synced, unlocked
 from e2e_support_console.team import TeamClient
-from e2e_support_keys.keystore import FileKeystore
-from e2e_support_keys.passphrase import KeyringPassphrase, passphrase_from_environment
-
-KEYS_NAME = "device.key"
-KEYRING_NAME = "keyring"
-_SERVICE = "e2e-admin"
-
-
-class _Commands(Protocol):
-    """What ``add_subparsers`` returns; its own type has no public name."""
-
-    def add_parser(self, name: str, *, help: str, description: str) -> argparse.ArgumentParser:  # noqa: A002
-        """Add a command."""
-        ...
+from e2e_support_console.team_cli import team_commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,16 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _create(options: Namespace, terminal: Terminal) -> None:
-    code = options.code or _asked("One-time code of the relay: ")
-    if options.keyring:
-        options.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (options.home / KEYRING_NAME).touch(mode=0o600)
+    code = options.code or asked("One-time code of the relay: ")
     team = await TeamClient.create(
         options.url,
         name=options.name,
         owner=options.owner,
         bootstrap_code=code,
-        keystore=_keystore(options.home),
+        keystore=keystore_in(options.home, keyring=options.keyring),
         state_dir=options.home,
         languages=options.language,
     )
@@ -63,12 +45,12 @@ async def _create(options: Namespace, terminal: Terminal) -> None:
 
 
 async def _link(options: Namespace, terminal: Terminal) -> None:
-    async with await _unlocked(options) as team:
+    async with await unlocked(options) as team:
         _show_link(team, terminal, "Support link:")
 
 
 async def _alarms(options: Namespace, terminal: Terminal) -> None:
-    async with await _unlocked(options) as team:
+    async with await unlocked(options) as team:
         alarms, quarantined, unsent = await team.alarms(), await team.quarantined(), await team.inbox.unsent()
         if options.clear:
             await team.clear_alarms()
@@ -84,8 +66,8 @@ async def _alarms(options: Namespace, terminal: Terminal) -> None:
 
 
 async def _inbox(options: Namespace, terminal: Terminal) -> None:
-    async with await _unlocked(options) as team:
-        await _synced(team, terminal)
+    async with await unlocked(options) as team:
+        await synced(team, terminal)
         tickets = await team.inbox.list(status=options.status)
         text = render.inbox_text(tickets, clock.now())
         terminal.show([render.ticket_json(ticket) for ticket in tickets], text)
@@ -93,17 +75,17 @@ async def _inbox(options: Namespace, terminal: Terminal) -> None:
 
 
 async def _show(options: Namespace, terminal: Terminal) -> None:
-    async with await _unlocked(options) as team:
-        fetch = await _synced(team, terminal)
+    async with await unlocked(options) as team:
+        fetch = await synced(team, terminal)
         view = await team.inbox.get(options.number, fetch=fetch)
         if view.offline:
-            terminal.tell(_offline(view.offline))
+            terminal.tell(offline(view.offline))
         terminal.show(render.view_json(view), render.view_text(view))
 
 
 async def _reply(options: Namespace, terminal: Terminal) -> None:
     text = read_text(options.text, "Your answer to the user.")
-    async with await _unlocked(options) as team:
+    async with await unlocked(options) as team:
         await _known(team, options.number)
         ticket = await team.inbox.reply(options.number, text, as_team=options.as_team, anyway=options.anyway)
         _say_stored(terminal, ticket, "Your answer is stored")
@@ -111,7 +93,7 @@ async def _reply(options: Namespace, terminal: Terminal) -> None:
 
 async def _note(options: Namespace, terminal: Terminal) -> None:
     text = read_text(options.text, "A note that only administrators can read.")
-    async with await _unlocked(options) as team:
+    async with await unlocked(options) as team:
         await _known(team, options.number)
         ticket = await team.inbox.note(options.number, text)
         _say_stored(terminal, ticket, "The note is stored; users can never read it")
@@ -119,97 +101,40 @@ async def _note(options: Namespace, terminal: Terminal) -> None:
 
 async def _resolve(options: Namespace, terminal: Terminal) -> None:
     note = read_text(options.note, "How was it resolved?")
-    async with await _unlocked(options) as team:
+    async with await unlocked(options) as team:
         await _known(team, options.number)
         _say_stored(terminal, await team.inbox.resolve(options.number, note), "Marked resolved")
 
 
 async def _close(options: Namespace, terminal: Terminal) -> None:
     note = read_text(options.note, "Why is it closed?") if options.note is not None else ""
-    async with await _unlocked(options) as team:
+    async with await unlocked(options) as team:
         await _known(team, options.number)
         _say_stored(terminal, await team.inbox.close(options.number, note), "Closed")
 
 
 async def _reopen(options: Namespace, terminal: Terminal) -> None:
     text = read_text(options.text, "") if options.text is not None else ""
-    async with await _unlocked(options) as team:
+    async with await unlocked(options) as team:
         await _known(team, options.number)
         _say_stored(terminal, await team.inbox.reopen(options.number, text), "Reopened")
 
 
 async def _debug(options: Namespace, terminal: Terminal) -> None:
-    async with await _unlocked(options) as team:
+    async with await unlocked(options) as team:
         await _known(team, options.number)
         data = debug_json(await team.inbox.debug(options.number))
         terminal.show(data, debug_text(data))
 
 
 async def _download(options: Namespace, terminal: Terminal) -> None:
-    async with await _unlocked(options) as team:
+    async with await unlocked(options) as team:
         await _known(team, options.number)
         place = await team.inbox.download(options.number, options.name, options.output, force=options.force)
         terminal.show({"path": str(place)}, f"Verified and saved: {place}\nIt was not opened.")
 
 
 # --- what commands share ---------------------------------------------------------------------------------
-
-
-def _keystore(home: Path) -> FileKeystore:
-    place = home / KEYS_NAME
-    return FileKeystore(place, lambda: _passphrase(home, place))
-
-
-def _passphrase(home: Path, place: Path) -> str:
-    """Return the passphrase of the keys: from the system's keyring where that was chosen, else asked for."""
-    if (home / KEYRING_NAME).exists():
-        ring = KeyringPassphrase(_SERVICE, str(place.absolute()))
-        return ring() if place.exists() else _new_passphrase(ring)
-    return passphrase_from_environment("Passphrase of this device: ", confirm=not place.exists())
-
-
-def _new_passphrase(ring: KeyringPassphrase) -> str:
-    """Return the passphrase for new keys: one that an earlier run left behind locks nothing and is taken."""
-    try:
-        return ring()
-    except UsageError as error:
-        if error.code != "no_passphrase":
-            raise
-    return ring.create()
-
-
-def _asked(prompt: str) -> str:
-    if not sys.stdin.isatty():
-        raise UsageError("no_code", "the one-time code is missing", hint="Give it with --code.")
-    return getpass(prompt)
-
-
-async def _unlocked(options: Namespace) -> TeamClient:
-    return await TeamClient.unlock(_keystore(options.home), options.home)
-
-
-async def _synced(team: TeamClient, terminal: Terminal) -> bool:
-    """Fetch what is new; a relay that is away or wrong is told, and what was known before is shown.
-
-    Returns:
-        Whether it makes sense to ask the relay for more.
-    """
-
-    def told(report: SyncReport) -> None:
-        if report.left and not terminal.json and terminal.err.isatty():
-            print(f"{report.left} mailboxes are still to be fetched …", file=terminal.err)
-
-    try:
-        report = await team.catch_up(told)
-    except SupportError as error:
-        terminal.tell(_offline(error.message))
-        return False
-    if report.trouble:
-        message = f"something could not be fetched: {report.trouble.message}"
-        terminal.tell(
-            TransportError("incomplete", message, hint="It is tried again; see `e2e-admin alarms`.")
-        )
-    return True
 
 
 async def _known(team: TeamClient, number: str) -> None:
@@ -223,10 +148,6 @@ async def _point_at_alarms(team: TeamClient, terminal: Terminal) -> None:
     if alarms:
         what = f"there are {len(alarms)} alarms, the newest: {alarms[0].message}"
         terminal.tell(UsageError("alarms", what, hint="Look at them: e2e-admin alarms"))
-
-
-def _offline(why: str) -> TransportError:
-    return TransportError("offline", f"this is what was known before: {why}", hint="Try again later.")
 
 
 def _say_stored(terminal: Terminal, ticket: InboxTicket, what: str) -> None:
@@ -258,7 +179,7 @@ def parser() -> Parser:
     team = commands.add_parser("team", help="found a team").add_subparsers(
         dest="team_command", required=True, metavar="COMMAND"
     )
-    create = _command(team, "create", _create, "found a team on a relay and print its support link")
+    create = add_command(team, "create", _create, "found a team on a relay and print its support link")
     create.add_argument("url", metavar="URL", help="the relay's address")
     create.add_argument("--name", required=True, help="of the team, as users see it")
     create.add_argument("--owner", required=True, metavar="NAME", help="your name, as users see it")
@@ -267,20 +188,21 @@ def parser() -> Parser:
         "--language", metavar="L", action="append", default=[], help="a language you answer in"
     )
     create.add_argument("--keyring", action="store_true", help="let the system's keyring keep the passphrase")
-    _command(commands, "link", _link, "print the support link again")
-    alarms = _command(commands, "alarms", _alarms, "what relay or users did that must not happen")
+    team_commands(commands, team)
+    add_command(commands, "link", _link, "print the support link again")
+    alarms = add_command(commands, "alarms", _alarms, "what relay or users did that must not happen")
     alarms.add_argument(
         "--clear",
         action="store_true",
         help="forget them, and look again at what was put aside",
     )
-    inbox = _command(commands, "inbox", _inbox, "fetch what is new and list the tickets")
+    inbox = add_command(commands, "inbox", _inbox, "fetch what is new and list the tickets")
     inbox.add_argument("--status", metavar="ID", help="only tickets with this status")
     _ticket_commands(commands)
     return whole
 
 
-def _ticket_commands(commands: _Commands) -> None:
+def _ticket_commands(commands: Commands) -> None:
     _numbered(commands, "show", _show, "show a ticket with its notes")
     reply = _numbered(commands, "reply", _reply, "answer a ticket's user")
     reply.add_argument("text", metavar="TEXT", nargs="?", help="`-` or nothing: from standard input")
@@ -307,17 +229,8 @@ def _ticket_commands(commands: _Commands) -> None:
     download.add_argument("--force", action="store_true", help="replace an existing file")
 
 
-def _command(commands: _Commands, name: str, command: Command, told: str) -> argparse.ArgumentParser:
-    """Add a command; it takes the common options behind its name too."""
-    parser = commands.add_parser(name, help=told, description=told[0].upper() + told[1:] + ".")
-    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    parser.add_argument("--home", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    parser.set_defaults(run=command)
-    return parser
-
-
-def _numbered(commands: _Commands, name: str, command: Command, told: str) -> argparse.ArgumentParser:
-    parser = _command(commands, name, command, told)
+def _numbered(commands: Commands, name: str, command: Command, told: str) -> argparse.ArgumentParser:
+    parser = add_command(commands, name, command, told)
     parser.add_argument("number", metavar="NUMBER", help="the ticket's number, T-XXXXX-XXXXX")
     return parser
 

@@ -84,5 +84,20 @@ CREATE TABLE alarms (
 );
 """
 
-MIGRATIONS: Final = (_FIRST,)
+_SECOND = """
+-- Whom this device invited and has not seen in the team yet.
+CREATE TABLE invitations (
+    name TEXT PRIMARY KEY,
+    link TEXT NOT NULL,
+    code TEXT NOT NULL,
+    offer BLOB NOT NULL,
+    history INTEGER NOT NULL,
+    invited_at INTEGER NOT NULL
+);
+
+-- Up to which length of the roster a log's removals have been looked at (protocol 4.8).
+CREATE TABLE barriers (mailbox BLOB PRIMARY KEY, links INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+MIGRATIONS: Final = (_FIRST, _SECOND)
 """Number i leads from schema i to i + 1."""

@@ -14,6 +14,7 @@ from typing import Final
 
 from e2e_support.errors import PeerError, SupportError, TransportError, TrustError
 from e2e_support.ids import MailboxId
+from e2e_support.limits import MAILBOX_ENTRIES_MAX
 from e2e_support_client import clock
 from e2e_support_console import feed
 from e2e_support_console.alarms import TEAM, new_alarm, raise_alarms
@@ -21,6 +22,7 @@ from e2e_support_console.desk import Desk
 from e2e_support_console.feed import Moved
 from e2e_support_console.index import KnownLog, bytes_of, known_logs, remember, seen, tickets
 from e2e_support_console.logs import Enough, Harvest, Log, NotATicket
+from e2e_support_console.proposals import team_space
 
 BUDGET: Final = 2_000
 """Mailboxes pulled in one run; the rest waits for the next."""
@@ -94,6 +96,8 @@ class Sync:
             await self._desk.team.refresh()
             await self._follow()
         except (TrustError, PeerError) as error:
+            if error.code == "not_approved":  # nobody has done anything wrong
+                raise
             async with self._desk.store.transaction() as change:
                 await raise_alarms(change, [new_alarm(error, now=clock.now())])
             raise
@@ -131,6 +135,8 @@ class Sync:
     async def _pull_all(self, budget: int) -> SyncReport:
         store, done = self._desk.store, 0
         trouble: SupportError | None = None
+        async with store.transaction() as change:  # proposals are read when somebody asks for them
+            await feed.pulled(change, [(team_space(self._desk), MAILBOX_ENTRIES_MAX)])
         waiting = await feed.waiting(store, budget)
         for start in range(0, len(waiting), AT_ONCE):
             outcomes = await self._pull_some(waiting[start : start + AT_ONCE])

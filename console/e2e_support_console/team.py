@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from e2e_support.errors import SupportError, UsageError
+from e2e_support.invitation import Invitation
 from e2e_support.policy import DEFAULT, Policy
 from e2e_support.support_link import SupportLink
 from e2e_support_client import clock
@@ -22,7 +23,10 @@ from e2e_support_console.desk import Desk
 from e2e_support_console.founding import STORE_NAME, NewTeam, confirm, found, load_device, require_finished
 from e2e_support_console.inbox import Inbox
 from e2e_support_console.index import open_index
+from e2e_support_console.joining import join
+from e2e_support_console.members import Members
 from e2e_support_console.outgoing import forget_unsent
+from e2e_support_console.proposals import Proposals
 from e2e_support_console.sync import BUDGET, Sync, SyncReport
 from e2e_support_console.team_sync import TeamSync
 from e2e_support_console.writer import Writer
@@ -42,6 +46,8 @@ class TeamClient:
 
     Attributes:
         inbox: the team's tickets.
+        members: the team's people.
+        proposals: changes that wait for more owners.
         desk: keys, roster, relay and store; for the other parts of the console.
     """
 
@@ -49,6 +55,8 @@ class TeamClient:
         self.desk = desk
         self._resources = resources
         self.inbox = Inbox(desk)
+        self.members = Members(desk)
+        self.proposals = Proposals(desk)
 
     @classmethod
     async def create(  # noqa: PLR0913 - each is the founder's to say
@@ -118,6 +126,39 @@ class TeamClient:
             await require_finished(store)
             desk = Desk(bundle, port, store, await TeamSync.load(port, bundle, store))
             return cls(desk, stack.pop_all())
+
+    @staticmethod
+    async def join(
+        link: str,
+        *,
+        code: str,
+        keystore: Keystore,
+        state_dir: PathLike,
+        languages: Iterable[str] = (),
+        relay: RelayPort | None = None,
+    ) -> tuple[str, ...]:
+        """Hand in this device to an invitation; once an owner has approved it, ``unlock`` opens the team.
+
+        Args:
+            link: the invitation's link.
+            code: its code, which came another way.
+            keystore: where this device's keys are kept.
+            state_dir: directory of the local encrypted store.
+            languages: tags of the languages that the newcomer answers in.
+            relay: speaks to the relay instead of HTTP, for tests.
+
+        Returns:
+            Words that the newcomer reads out to the inviter.
+
+        Raises:
+            UsageError: ``bad_invitation``, ``wrong_code``, ``invitation_over``, ``invitation_used``, ``team_exists``.
+            TrustError, PeerError: the relay does not serve the team that the invitation pins.
+            TransportError: the relay is away; what was made is kept.
+        """
+        invitation = Invitation.parse(link, code)
+        async with AsyncExitStack() as stack:
+            port = _connected(stack, relay, invitation.team.url)
+            return await join(port, invitation, keystore, Path(state_dir), tuple(languages))
 
     # --- the team ----------------------------------------------------------------------------------------
 

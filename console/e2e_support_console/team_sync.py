@@ -81,6 +81,8 @@ class TeamSync(RosterSync):
                 self.keys.add(records, package)
                 opened.append(package)
         if records[-1].epoch in self.keys.missing(records):
+            if self._device_id not in self.roster.devices_ever:
+                raise _not_approved()
             raise TrustError(
                 "not_in_team",
                 "this device does not belong to the team any more",
@@ -98,3 +100,11 @@ class TeamSync(RosterSync):
                 await save_package(change, package)
             if opened:
                 await feed.release_reason(change, "no_key")
+
+
+def _not_approved() -> TrustError:
+    return TrustError(
+        "not_approved",
+        "this device was handed in and is not in the team yet",
+        hint="Read its words to whoever invited you; they run `e2e-admin member approve`.",
+    )

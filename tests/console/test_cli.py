@@ -16,6 +16,7 @@ from e2e_support.content import Pair
 from e2e_support.errors import TransportError, UsageError
 from e2e_support_client.testing import CODE, FakeRelay, Fault
 from e2e_support_console import cli
+from e2e_support_console.shell import KEYS_NAME
 from e2e_support_keys.keystore import FileKeystore
 from e2e_support_keys.passphrase import passphrase_from_environment as real
 from e2e_support_keys.vault import FLOOR
@@ -39,13 +40,13 @@ class Shell:
         self.relay = FakeRelay()
         self.out = ""
         self.err = ""
-        self._capsys = capsys
+        self.capsys = capsys
 
     def __call__(self, *arguments: str, code: int = 0) -> str:
         """Run a command, expect its exit code, and return what it wrote."""
-        self._capsys.readouterr()
+        self.capsys.readouterr()
         done = cli.main(["--home", str(self.home), *arguments])
-        self.out, self.err = self._capsys.readouterr()
+        self.out, self.err = self.capsys.readouterr()
         assert done == code, self.err
         return self.out
 
@@ -93,7 +94,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     def cheap(path: Path, passphrase: Callable[[], str]) -> FileKeystore:
         return FileKeystore(path, passphrase, cost=FLOOR)
 
-    monkeypatch.setattr(cli, "FileKeystore", cheap)
+    monkeypatch.setattr("e2e_support_console.shell.FileKeystore", cheap)
     return shell
 
 
@@ -136,7 +137,7 @@ def test_team_create_asks_for_the_code(shell: Shell, monkeypatch: pytest.MonkeyP
     def typed(_prompt: str) -> str:
         return CODE
 
-    monkeypatch.setattr(cli, "getpass", typed)
+    monkeypatch.setattr("e2e_support_console.shell.getpass", typed)
     monkeypatch.setattr("sys.stdin", Typed(""))
     assert "Your team is ready" in shell(*create)
 
@@ -154,7 +155,7 @@ def test_a_new_passphrase_is_asked_for_twice(shell: Shell, monkeypatch: pytest.M
     def prompting(prompt: str, *, confirm: bool) -> str:
         return real(prompt, confirm=confirm, environment={}, ask=answer)
 
-    monkeypatch.setattr(cli, "passphrase_from_environment", prompting)
+    monkeypatch.setattr("e2e_support_console.shell.passphrase_from_environment", prompting)
     shell("team", "create", URL, "--name", "Example team", "--owner", "Anna", "--code", CODE)
     assert len(asked) == 2
     shell("link")
@@ -178,10 +179,10 @@ def test_the_keyring_can_keep_the_passphrase(shell: Shell, monkeypatch: pytest.M
             return kept[self._name]
 
     monkeypatch.delenv("E2ES_PASSPHRASE_FILE")
-    monkeypatch.setattr(cli, "KeyringPassphrase", Ring)
+    monkeypatch.setattr("e2e_support_console.shell.KeyringPassphrase", Ring)
     create = ("team", "create", URL, "--name", "T", "--owner", "Anna", "--keyring", "--code")
     shell(*create, "WRONG", code=1)
-    (shell.home / cli.KEYS_NAME).unlink()  # as if the run had ended just before the keys were kept
+    (shell.home / KEYS_NAME).unlink()  # as if the run had ended just before the keys were kept
     shell(*create, CODE)
     assert shell.data("inbox") == []
     assert len(kept) == 1
@@ -391,3 +392,54 @@ class Typed(io.StringIO):
     def isatty(self) -> bool:
         """Say so."""
         return True
+
+
+# --- the team itself -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ben(team: Shell, tmp_path: Path) -> Shell:
+    """Return the terminal of a colleague who was invited, joined and approved."""
+    invitation = team.data("member", "invite", "--name", "Ben", "--role", "owner")
+    assert set(invitation) == {"link", "code"}
+    shell = Shell(tmp_path / "ben", team.capsys)
+    shell.relay = team.relay
+    joined = shell.data("join", invitation["link"], "--code", invitation["code"])
+    assert set(joined) == {"words"}
+    assert team.error("member", "approve", "Ben", "--words", "a b c")["code"] == "words_differ"
+    approved = team.data("member", "approve", "Ben", "--words", joined["words"])
+    assert approved == {"name": "Ben", "state": "done"}
+    return shell
+
+
+def test_a_colleague_joins_on_the_command_line(team: Shell, ben: Shell) -> None:
+    """Invite, join and approve leave a colleague whose commands just work, with keys that nobody else reads."""
+    number = ticket(team)
+    assert ben.data("inbox")[0]["number"] == number
+    listed = team.data("member", "list")
+    assert [(one["name"], one["role"], one["state"]) for one in listed] == [
+        ("Anna", "owner", "active"),
+        ("Ben", "owner", "active"),
+    ]
+    assert set(listed[0]) == {"name", "role", "state", "devices"}
+    assert (ben.home / KEYS_NAME).stat().st_mode & 0o777 == 0o600
+    assert "active" in team("member", "list")
+
+
+def test_two_owners_agree_on_the_command_line(team: Shell, ben: Shell) -> None:
+    """Above a threshold of one a change is proposed, listed, co-signed and carried out."""
+    assert team.data("team", "threshold", "2") == {"state": "done"}
+    proposed = team.data("team", "threshold", "1")
+    assert (proposed["state"], proposed["missing"]) == ("proposed", 1)
+    waiting = ben.data("proposals")
+    assert set(waiting[0]) == {"number", "what", "by", "missing"}
+    assert ben.data("cosign", str(waiting[0]["number"])) == {"state": "done"}
+    assert ben.data("proposals") == []
+    assert ben.error("cosign", "7")["code"] == "no_proposal"
+
+
+def test_removing_and_leaving_on_the_command_line(team: Shell, ben: Shell) -> None:
+    """Whoever left or was removed is told so, and is listed as removed."""
+    assert ben.data("member", "leave") == {"state": "done"}
+    assert team.data("member", "list")[1]["state"] == "removed"
+    assert team.error("member", "remove", "Ben")["code"] == "no_member"

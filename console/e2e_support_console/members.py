@@ -1,0 +1,227 @@
+"""The people of a team: who they are, how they come, and how they go (protocol 4.3, 4.10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from e2e_support.errors import UsageError
+from e2e_support.ids import DeviceId, MemberId
+from e2e_support.invitation import Invitation
+from e2e_support.roster import TrustedRoster
+from e2e_support.roster_links import Threshold
+from e2e_support.vocab import Role
+from e2e_support.wire import Batch, DeviceRecord, Offer
+from e2e_support_client import clock
+from e2e_support_console.changes import carry_out
+from e2e_support_console.desk import Desk
+from e2e_support_console.invites import answer, forget_invitation, invitation_for, invited, open_door
+from e2e_support_console.proposals import Proposal, post
+from e2e_support_keys.changes import add_device_batch, leave_batch, propose, remove_devices_batch
+from e2e_support_keys.history import name_of
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person, or a recovery sheet.
+
+    Attributes:
+        name: how colleagues see them; with a part of the id where two have one name.
+        role: what they may do.
+        state: ``active``, ``invited`` or ``removed``.
+        devices: their active devices, the first one first.
+    """
+
+    name: str
+    role: Role
+    state: str
+    devices: tuple[DeviceRecord, ...] = ()
+
+
+class Members:
+    """The team's people; ``TeamClient.members``.
+
+    Args:
+        desk: the unlocked device.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def list(self) -> tuple[Member, ...]:
+        """Return everybody who is, will be or was in the team, as far as this device knows."""
+        known = people(self._desk.roster)
+        present = {member.name for member in known if member.state == "active"}
+        waiting = [
+            Member(one.offer.label, one.offer.role, "invited")
+            for one in await invited(self._desk.store)
+            if one.offer.member_id or one.offer.label not in present
+        ]
+        return (*known, *waiting)
+
+    async def invite(
+        self, name: str = "", role: Role = Role.AGENT, *, history: bool = True, device: bool = False
+    ) -> Invitation:
+        """Invite a person, or a further device of one's own; link and code go two ways.
+
+        Args:
+            name: how colleagues are to see the newcomer; one's own name by default for a further device.
+            role: what they may do; a further device has the role of the others.
+            history: whether they may read what was written before.
+            device: whether it is a further device of one's own.
+
+        Raises:
+            UsageError: ``owners_only``, ``name_taken``, ``no_name``.
+            TransportError, PeerError, TrustError: relay or team are not as they must be.
+        """
+        await self._desk.team.refresh()
+        own = self._own()
+        if own.role is not Role.OWNER and not (device and own.role is Role.AGENT):
+            raise UsageError("owners_only", "only owners invite", hint="Ask an owner of the team.")
+        own_device = Offer(own.role, name or own.label, own.member_id)
+        offer = own_device if device else Offer(role, self._free(name), b"")
+        return (await open_door(self._desk, offer, history=history)).invitation
+
+    async def approve(self, name: str, words: str) -> Proposal | None:
+        """Add the device that answered an invitation, after its words were compared.
+
+        Args:
+            name: whom the invitation was for.
+            words: what the newcomer read out.
+
+        Returns:
+            The proposal if more owners must sign, ``None`` once the newcomer is in the team.
+
+        Raises:
+            UsageError: ``not_invited``, ``no_answer``, ``words_differ`` …
+            TrustError: ``other_answer``, or a rule of protocol 4.4.
+        """
+        desk = self._desk
+        waiting = await invitation_for(desk.store, name)
+        joining = await answer(desk, waiting, words)
+
+        def build(roster: TrustedRoster) -> Batch | None:
+            if joining.record.device_id in roster.devices_ever:
+                return None
+            return add_device_batch(
+                *(roster, desk.team.keys, joining, desk.bundle),
+                with_history=waiting.history,
+                now=clock.now(),
+                random=clock.random,
+            )
+
+        proposal = await carry_out(desk, build)
+        if proposal is None:
+            async with desk.store.transaction() as change:
+                await forget_invitation(change, name)
+        return proposal
+
+    async def remove(self, name: str) -> Proposal | None:
+        """Remove a member with all devices; from then on they read nothing that is new.
+
+        Args:
+            name: as ``list`` shows it.
+
+        Returns:
+            The proposal if more owners must sign, ``None`` once they are removed.
+
+        Raises:
+            UsageError: ``no_member``, ``ambiguous_name``, ``remove_oneself``, ``nothing_to_sign``.
+            TrustError: ``owners_below_threshold``.
+        """
+        desk = self._desk
+        await desk.team.refresh()
+        gone = [device.device_id for device in self.find(name).devices]
+
+        def build(roster: TrustedRoster) -> Batch | None:
+            left = [device for device in gone if device in roster.devices]
+            if not left:
+                return None
+            return remove_devices_batch(
+                *(roster, desk.team.keys, left, desk.bundle), now=clock.now(), random=clock.random
+            )
+
+        return await carry_out(desk, build)
+
+    async def leave(self) -> None:
+        """Let this device leave; the next owner or agent begins an epoch that it does not have (protocol 4.5).
+
+        Raises:
+            TrustError: ``owners_below_threshold`` when too few owners would stay.
+            UsageError: ``team_moved`` when the team changed in the same moment.
+        """
+        desk = self._desk
+        await desk.team.refresh()
+        self._own()
+        if not await post(desk, leave_batch(desk.roster, desk.bundle, now=clock.now())):
+            raise UsageError(
+                "team_moved", "the team changed in the same moment; you have not left", hint="Try again."
+            )
+
+    async def set_threshold(self, owners: int) -> Proposal | None:
+        """Set how many owners must agree to what concerns all; returns the proposal if more must sign now.
+
+        Raises:
+            TrustError: ``owners_below_threshold`` for more than there are.
+        """
+        desk = self._desk
+
+        def build(roster: TrustedRoster) -> Batch | None:
+            if roster.threshold == owners:
+                return None
+            return propose(roster, [Threshold(owners)], desk.bundle, now=clock.now())
+
+        return await carry_out(desk, build)
+
+    def find(self, name: str) -> Member:
+        """Return an active member by name.
+
+        Raises:
+            UsageError: ``no_member`` or ``ambiguous_name``.
+        """
+        active = [member for member in people(self._desk.roster) if member.state == "active"]
+        wanted = name.strip().casefold()
+        exact = [member for member in active if member.name.casefold() == wanted]
+        found = exact or [m for m in active if wanted in {device.label.casefold() for device in m.devices}]
+        if len(found) > 1:
+            names = ", ".join(member.name for member in found)
+            raise UsageError("ambiguous_name", f"there are several: {names}", hint="Give one of these names.")
+        if not found:
+            raise UsageError("no_member", f"{name} is not in the team", hint="See `e2e-admin member list`.")
+        return found[0]
+
+    def _own(self) -> DeviceRecord:
+        own = self._desk.roster.devices.get(self._desk.bundle.device_id)
+        if own is None:
+            raise UsageError("not_in_team", "this device does not belong to the team", hint="Ask an owner.")
+        return own
+
+    def _free(self, name: str) -> str:
+        if not name.strip():
+            raise UsageError("no_name", "the newcomer needs a name", hint="Give it with --name.")
+        labels = {record.label.casefold() for record in self._desk.roster.devices.values()}
+        if name.strip().casefold() in labels:
+            raise UsageError(
+                "name_taken",
+                f"{name} is in the team already",
+                hint="Choose another name; a further device of your own is invited with --device.",
+            )
+        return name.strip()
+
+
+def people(roster: TrustedRoster) -> tuple[Member, ...]:
+    """Return everybody who is or was in a team, in the order in which they came."""
+    devices: dict[MemberId, list[DeviceId]] = {}
+    for device_id, device in roster.devices_ever.items():
+        devices.setdefault(device.record.member_id, []).append(device_id)
+    firsts = [next((one for one in ids if one in roster.devices), ids[0]) for ids in devices.values()]
+    labels = [roster.devices_ever[one].record.label for one in firsts if one in roster.devices]
+    return tuple(_member(roster, *pair, labels) for pair in zip(firsts, devices.values(), strict=True))
+
+
+def _member(roster: TrustedRoster, first: DeviceId, ids: Iterable[DeviceId], labels: list[str]) -> Member:
+    """Return a member as people see them: by a part of the id too, where two who are present share a name."""
+    record = roster.devices_ever[first].record
+    active = tuple(roster.devices[one] for one in ids if one in roster.devices)
+    name = name_of(roster, first) if active and labels.count(record.label) > 1 else record.label
+    return Member(name, record.role, "active" if active else "removed", active)

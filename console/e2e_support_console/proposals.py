@@ -1,0 +1,221 @@
+"""Changes that wait for more owners: kept in the team space, co-signed there, posted by whoever completes them.
+
+Nothing in a proposal is believed: each is judged against the newest roster like a batch from whomever, and one
+that does not hold, or that another change has overtaken, is not shown (protocol 4.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from e2e_support.content import ProposalBody
+from e2e_support.conversation import Conversation, Draft, Opened, Sealed
+from e2e_support.errors import SupportError, UsageError
+from e2e_support.ids import ID_SIZE, MailboxId, MessageId
+from e2e_support.limits import BODY_MAX
+from e2e_support.mailbox import mailbox_id
+from e2e_support.roster import TrustedRoster
+from e2e_support.vocab import Kind, Role, Verdict
+from e2e_support.wire import Batch, Link
+from e2e_support_client import clock
+from e2e_support_client.channel import Channel
+from e2e_support_client.port import Refused
+from e2e_support_console.desk import Desk
+from e2e_support_console.index import records, save_entries
+from e2e_support_console.staff_log import staff_create
+from e2e_support_keys.changes import cosign, missing
+from e2e_support_keys.history import Event, foretell
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A change that is good but for signatures.
+
+    Attributes:
+        number: what people call it.
+        batch: the links, with all signatures that were given so far.
+        events: what it would do.
+        missing: how many further owners must sign.
+    """
+
+    number: int
+    batch: Batch
+    events: tuple[Event, ...]
+    missing: int
+
+
+class Proposals:
+    """The team's open proposals as one device sees them; ``TeamClient.proposals``.
+
+    Args:
+        desk: the unlocked device.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def list(self) -> tuple[Proposal, ...]:
+        """Return the proposals that could still be carried out, the oldest first.
+
+        Raises:
+            TransportError, PeerError, TrustError: relay or team space are not as they must be.
+        """
+        await self._desk.team.refresh()
+        _, entries = await self._space()
+        return _open_proposals(entries, self._desk.roster)
+
+    async def add(self, batch: Batch) -> Proposal:
+        """Put a batch that lacks signatures before the other owners.
+
+        Args:
+            batch: a batch on the newest roster, signed by this device.
+
+        Raises:
+            UsageError: ``change_too_large`` for a batch that no entry can hold.
+            TransportError, PeerError, TrustError: as ``list``.
+        """
+        self._desk.writer()
+        await self._create()
+        await self._write(batch)
+        wanted = _identity(batch)
+        return next(one for one in await self.list() if _identity(one.batch) == wanted)
+
+    async def cosign(self, number: int) -> Proposal | None:
+        """Sign a proposal, and carry it out if nothing is missing then.
+
+        Args:
+            number: as ``list`` shows it.
+
+        Returns:
+            The proposal if others have to sign still, ``None`` once it is carried out.
+
+        Raises:
+            UsageError: ``no_proposal``, ``stale_batch``, ``nothing_to_sign``.
+            TrustError: what it would make of the team is not as it should be; nothing was signed.
+        """
+        desk = self._desk
+        desk.writer()
+        found = next((one for one in await self.list() if one.number == number), None)
+        if found is None:
+            raise UsageError("no_proposal", f"there is no open proposal {number}", hint="See `proposals`.")
+        batch = found.batch
+        if found.missing:
+            batch = cosign(batch, desk.roster, desk.team.keys, desk.bundle)
+            await self._write(batch)  # first: a signature must not be lost if posting fails
+        if missing(batch, desk.roster):
+            return next((one for one in await self.list() if one.number == number), None)
+        if not await post(desk, batch):
+            raise UsageError(
+                "stale_batch", "the team has changed since this was proposed", hint="Propose it again."
+            )
+        return None
+
+    # --- the team space ----------------------------------------------------------------------------------
+
+    async def _space(self) -> tuple[Channel, Sequence[Opened]]:
+        """Return the team space as the relay has it now; it is empty before the first proposal."""
+        desk, mailbox = self._desk, team_space(self._desk)
+        conversation = Conversation(mailbox, desk.roster, desk.team.keys, staff=True)
+        channel = Channel(desk.relay, desk.team, conversation, desk.capability)
+        entries = list(conversation.resume(await records(desk.store, mailbox)))
+        try:
+            fresh = await channel.pull()
+        except Refused as refused:
+            if refused.code != "not_found" or entries:
+                raise
+            return channel, ()
+        async with desk.store.transaction() as change:
+            await save_entries(change, [(mailbox, opened) for opened in fresh])
+        return channel, [*entries, *fresh]
+
+    async def _create(self) -> None:
+        desk = self._desk
+        creation = desk.team.keys.team_space()
+        create = staff_create(creation, desk.capability(), desk.team_id, clock.now())
+        try:
+            await desk.relay.create(mailbox_id(creation.public), create, creation)
+        except Refused as refused:
+            if refused.code != "conflict":
+                raise
+
+    async def _write(self, batch: Batch) -> None:
+        data = batch.to_bytes()
+        if len(data) > BODY_MAX - 8:
+            raise UsageError(
+                "change_too_large", "this change is too large to wait for others", hint="Split it."
+            )
+        channel, _ = await self._space()
+
+        async def keep(_: Sealed) -> None:
+            """A proposal that was not stored is simply made again."""
+
+        draft = Draft(Kind.PROPOSAL, ProposalBody(data), MessageId(clock.random(ID_SIZE)))
+        await channel.push(draft, self._desk.author(), keep=keep)
+
+
+def team_space(desk: Desk) -> MailboxId:
+    """Return the id of the mailbox that belongs to the whole team, whether or not it exists (protocol 4.6)."""
+    return mailbox_id(desk.team.keys.team_space().public)
+
+
+async def post(desk: Desk, batch: Batch) -> bool:
+    """Post a batch that is complete; tell whether it stands, or somebody else was faster.
+
+    Raises:
+        Refused: ``link_refused``.
+        TransportError: it is not known whether it stands; the next refresh tells.
+    """
+    try:
+        await desk.relay.post_links(desk.team_id, batch, desk.bundle.signer()[1])
+    except Refused as refused:
+        if refused.code != "head_moved":
+            raise
+        return False
+    await desk.team.refresh()
+    return True
+
+
+def _open_proposals(entries: Iterable[Opened], roster: TrustedRoster) -> tuple[Proposal, ...]:
+    """Put the signatures together that owners gave to the same links."""
+    open_ones: dict[tuple[bytes, ...], Proposal] = {}
+    for opened in entries:
+        batch = _good_batch(opened, roster)
+        if batch is None:
+            continue
+        key = _identity(batch)
+        before = open_ones.get(key)
+        merged = _merged(before.batch, batch) if before else batch
+        wanting = max([one.members for one in missing(merged, roster)], default=0)
+        number = before.number if before else opened.seq + 1
+        open_ones[key] = Proposal(number, merged, tuple(foretell(roster, merged)), wanting)
+    return tuple(open_ones.values())
+
+
+def _good_batch(opened: Opened, roster: TrustedRoster) -> Batch | None:
+    """Return an owner's batch if all in it holds, signatures included, though some may be missing."""
+    body, device = opened.body, opened.device
+    if opened.verdict is not Verdict.OK or not isinstance(body, ProposalBody):
+        return None
+    if device is None or device.role is not Role.OWNER:
+        return None
+    try:
+        batch = Batch.from_bytes(body.batch)
+        missing(batch, roster)
+    except SupportError:
+        return None
+    return batch
+
+
+def _identity(batch: Batch) -> tuple[bytes, ...]:
+    return tuple(Link.from_bytes(link).body for link in batch.links)
+
+
+def _merged(first: Batch, second: Batch) -> Batch:
+    """Return a batch with the signatures of two that say the same; both were judged before."""
+    links: list[bytes] = []
+    for pair in zip(first.links, second.links, strict=True):
+        one, other = (Link.from_bytes(link) for link in pair)
+        both = {signature.device_id: signature for signature in (*other.signatures, *one.signatures)}
+        links.append(Link(one.body, tuple(both.values())).to_bytes())
+    return Batch(tuple(links), first.packages)

@@ -1,0 +1,115 @@
+"""What the commands of ``e2e-admin`` share: the device's keys, the team they open, what is told on the way."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from argparse import Namespace
+from getpass import getpass
+from pathlib import Path
+from typing import Protocol
+
+from e2e_support.errors import SupportError, TransportError, UsageError
+from e2e_support_client.terminal import Command, Terminal
+from e2e_support_console.sync import SyncReport
+from e2e_support_console.team import TeamClient
+from e2e_support_keys.keystore import FileKeystore
+from e2e_support_keys.passphrase import KeyringPassphrase, passphrase_from_environment
+
+KEYS_NAME = "device.key"
+KEYRING_NAME = "keyring"
+_SERVICE = "e2e-admin"
+
+
+class Commands(Protocol):
+    """What ``add_subparsers`` returns; its own type has no public name."""
+
+    def add_parser(self, name: str, *, help: str, description: str) -> argparse.ArgumentParser:  # noqa: A002
+        """Add a command."""
+        ...
+
+
+def keystore_in(home: Path, *, keyring: bool = False) -> FileKeystore:
+    """Return where this device's keys are.
+
+    Args:
+        home: the device's directory.
+        keyring: let the system's keyring keep the passphrase from now on.
+    """
+    if keyring:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (home / KEYRING_NAME).touch(mode=0o600)
+    place = home / KEYS_NAME
+    return FileKeystore(place, lambda: _passphrase(home, place))
+
+
+def _passphrase(home: Path, place: Path) -> str:
+    """Return the passphrase of the keys: from the system's keyring where that was chosen, else asked for."""
+    if (home / KEYRING_NAME).exists():
+        ring = KeyringPassphrase(_SERVICE, str(place.absolute()))
+        return ring() if place.exists() else _new_passphrase(ring)
+    return passphrase_from_environment("Passphrase of this device: ", confirm=not place.exists())
+
+
+def _new_passphrase(ring: KeyringPassphrase) -> str:
+    """Return the passphrase for new keys: one that an earlier run left behind locks nothing and is taken."""
+    try:
+        return ring()
+    except UsageError as error:
+        if error.code != "no_passphrase":
+            raise
+    return ring.create()
+
+
+def asked(prompt: str) -> str:
+    """Return a code that a person types unseen.
+
+    Raises:
+        UsageError: ``no_code`` where there is nobody to ask.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError("no_code", "the one-time code is missing", hint="Give it with --code.")
+    return getpass(prompt)
+
+
+async def unlocked(options: Namespace) -> TeamClient:
+    """Return the console of this device's team."""
+    return await TeamClient.unlock(keystore_in(options.home), options.home)
+
+
+async def synced(team: TeamClient, terminal: Terminal) -> bool:
+    """Fetch what is new; a relay that is away or wrong is told, and what was known before is shown.
+
+    Returns:
+        Whether it makes sense to ask the relay for more.
+    """
+
+    def told(report: SyncReport) -> None:
+        if report.left and not terminal.json and terminal.err.isatty():
+            print(f"{report.left} mailboxes are still to be fetched …", file=terminal.err)
+
+    try:
+        report = await team.catch_up(told)
+    except SupportError as error:
+        terminal.tell(offline(error.message))
+        return False
+    if report.trouble:
+        message = f"something could not be fetched: {report.trouble.message}"
+        terminal.tell(
+            TransportError("incomplete", message, hint="It is tried again; see `e2e-admin alarms`.")
+        )
+    return True
+
+
+def offline(why: str) -> TransportError:
+    """Return the hint that goes with what was known before."""
+    return TransportError("offline", f"this is what was known before: {why}", hint="Try again later.")
+
+
+def add_command(commands: Commands, name: str, command: Command, told: str) -> argparse.ArgumentParser:
+    """Add a command; it takes the common options behind its name too."""
+    parser = commands.add_parser(name, help=told, description=told[0].upper() + told[1:] + ".")
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    parser.add_argument("--home", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    parser.set_defaults(run=command)
+    return parser

@@ -1,0 +1,173 @@
+"""The commands of ``e2e-admin`` that are about the team itself: its people, and changes that wait for owners."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from e2e_support.vocab import Role
+from e2e_support_client.plain import plain_text
+from e2e_support_client.terminal import Json, Terminal
+from e2e_support_console.members import Member
+from e2e_support_console.proposals import Proposal
+from e2e_support_console.shell import Commands, add_command, asked, keystore_in, unlocked
+from e2e_support_console.team import TeamClient
+
+_ROLES = {role.name.lower(): role for role in (Role.OWNER, Role.AGENT, Role.AUDITOR)}
+
+
+def team_commands(commands: Commands, team: Commands) -> None:
+    """Add the commands.
+
+    Args:
+        commands: all commands.
+        team: those of ``e2e-admin team``.
+    """
+    _member_commands(_group(commands, "member", "invite, approve, list and remove administrators"))
+    joining = add_command(commands, "join", _join, "join a team with a link and a code")
+    joining.add_argument("link", metavar="LINK", help="of the invitation")
+    joining.add_argument("--code", help="of the invitation; asked for if it is missing")
+    joining.add_argument(
+        "--language", metavar="L", action="append", default=[], help="one that you answer in"
+    )
+    joining.add_argument(
+        "--keyring", action="store_true", help="let the system's keyring keep the passphrase"
+    )
+    add_command(commands, "proposals", _proposals, "list the changes that wait for more owners")
+    cosigning = add_command(
+        commands, "cosign", _cosign, "sign a proposal; the last one needed carries it out"
+    )
+    cosigning.add_argument("number", metavar="N", type=int, help="as `proposals` lists it")
+    threshold = add_command(team, "threshold", _threshold, "set how many owners must agree")
+    threshold.add_argument("owners", metavar="K", type=int)
+
+
+def _member_commands(members: Commands) -> None:
+    invite = add_command(members, "invite", _invite, "make an invitation: a link and a code")
+    invite.add_argument("--name", default="", help="of the newcomer, as colleagues see it")
+    invite.add_argument("--role", choices=_ROLES, default="agent", help="what they may do (default: agent)")
+    invite.add_argument("--no-history", action="store_true", help="keep from them what was written before")
+    invite.add_argument("--device", action="store_true", help="a further device of your own")
+    approve = add_command(members, "approve", _approve, "let a newcomer in whose words you have compared")
+    approve.add_argument("name", metavar="NAME")
+    approve.add_argument("--words", required=True, help="as the newcomer reads them out")
+    add_command(members, "list", _list, "list who is, will be and was in the team")
+    remove = add_command(members, "remove", _remove, "remove a member with all devices")
+    remove.add_argument("name", metavar="NAME")
+    add_command(members, "leave", _leave, "let this device leave the team")
+
+
+def _group(commands: Commands, name: str, told: str) -> Commands:
+    group = commands.add_parser(name, help=told, description=told[0].upper() + told[1:] + ".")
+    return group.add_subparsers(dest=f"{name}_command", required=True, metavar="COMMAND")
+
+
+# --- people ----------------------------------------------------------------------------------------------
+
+
+async def _invite(options: Namespace, terminal: Terminal) -> None:
+    async with await unlocked(options) as team:
+        invitation = await team.members.invite(
+            options.name, _ROLES[options.role], history=not options.no_history, device=options.device
+        )
+        text = (
+            f"Send this link one way:\n\n  {invitation.link}\n\n"
+            f"and this code another, by telephone for example:\n\n  {invitation.code}\n\n"
+            "Once they have joined, they read you eight words: e2e-admin member approve"
+        )
+        terminal.show({"link": invitation.link, "code": invitation.code}, text)
+
+
+async def _join(options: Namespace, terminal: Terminal) -> None:
+    code = options.code or asked("Code of the invitation: ")
+    words = " ".join(
+        await TeamClient.join(
+            options.link,
+            code=code,
+            keystore=keystore_in(options.home, keyring=options.keyring),
+            state_dir=options.home,
+            languages=options.language,
+        )
+    )
+    terminal.show({"words": words}, f"Read these words to whoever invited you:\n\n  {words}")
+
+
+async def _approve(options: Namespace, terminal: Terminal) -> None:
+    async with await unlocked(options) as team:
+        proposal = await team.members.approve(options.name, options.words)
+        _say_done(terminal, proposal, f"{options.name} is in the team.", name=options.name)
+
+
+async def _list(options: Namespace, terminal: Terminal) -> None:
+    async with await unlocked(options) as team:
+        await team.desk.team.refresh()
+        members = await team.members.list()
+        terminal.show([_member_json(one) for one in members], "\n".join(_member_text(one) for one in members))
+
+
+async def _remove(options: Namespace, terminal: Terminal) -> None:
+    async with await unlocked(options) as team:
+        proposal = await team.members.remove(options.name)
+        _say_done(terminal, proposal, f"{options.name} is removed.", name=options.name)
+
+
+async def _leave(options: Namespace, terminal: Terminal) -> None:
+    async with await unlocked(options) as team:
+        await team.members.leave()
+        terminal.show({"state": "done"}, "This device has left. Others begin new keys when they are online.")
+
+
+# --- proposals -------------------------------------------------------------------------------------------
+
+
+async def _proposals(options: Namespace, terminal: Terminal) -> None:
+    async with await unlocked(options) as team:
+        proposals = await team.proposals.list()
+        text = "\n".join(_proposal_text(one) for one in proposals) or "Nothing waits for more owners."
+        terminal.show([_proposal_json(one) for one in proposals], text)
+
+
+async def _cosign(options: Namespace, terminal: Terminal) -> None:
+    async with await unlocked(options) as team:
+        _say_done(terminal, await team.proposals.cosign(options.number), "Signed, and carried out.")
+
+
+async def _threshold(options: Namespace, terminal: Terminal) -> None:
+    async with await unlocked(options) as team:
+        proposal = await team.members.set_threshold(options.owners)
+        _say_done(terminal, proposal, f"From now on {options.owners} owners must agree.")
+
+
+# --- what people read ------------------------------------------------------------------------------------
+
+
+def _say_done(terminal: Terminal, proposal: Proposal | None, done: str, **data: str) -> None:
+    if proposal is None:
+        terminal.show({**data, "state": "done"}, done)
+        return
+    told: Json = {**data, "state": "proposed", "proposal": proposal.number, "missing": proposal.missing}
+    text = f"Proposed: {_proposal_text(proposal)}\nOther owners run: e2e-admin cosign {proposal.number}"
+    terminal.show(told, text)
+
+
+def _proposal_json(proposal: Proposal) -> Json:
+    return {
+        "number": proposal.number,
+        "what": [event.what for event in proposal.events],
+        "by": sorted({name for event in proposal.events for name in event.by}),
+        "missing": proposal.missing,
+    }
+
+
+def _proposal_text(proposal: Proposal) -> str:
+    what = "; ".join(event.what for event in proposal.events)
+    return plain_text(f"{proposal.number}  {what} ({proposal.missing} more must sign)")
+
+
+def _member_json(member: Member) -> Json:
+    devices = [{"id": one.device_id.hex(), "name": one.label} for one in member.devices]
+    return {"name": member.name, "role": member.role.name.lower(), "state": member.state, "devices": devices}
+
+
+def _member_text(member: Member) -> str:
+    devices = f"  ({len(member.devices)} devices)" if len(member.devices) > 1 else ""
+    return plain_text(f"{member.state:8}  {member.role.name.lower():8}  {member.name}{devices}")
