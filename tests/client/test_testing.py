@@ -20,10 +20,10 @@ from e2e_support.limits import PIECE_SIZE
 from e2e_support.mailbox import Chain, mailbox_id, verify_receipt
 from e2e_support.roster import TrustedRoster
 from e2e_support.vocab import AdmissionMode, Kind, Role, Verdict
-from e2e_support.wire import Append, Create, Found, Stored
+from e2e_support.wire import Append, Create, Found, Page, Stored
 from e2e_support_client.port import Refused, RelayPort
 from e2e_support_client.testing import CODE, FakeRelay, Fault
-from team_builder import EPOCH, device, founding
+from team_builder import EPOCH, device, founding, seed_of
 
 STRANGER = SigningKey(Secret(bytes(32)))
 BLOB = BlobId(b"b" * ID_SIZE)
@@ -220,6 +220,28 @@ async def test_a_blob_is_complete_before_an_entry_names_it() -> None:
     await user.send(user.seal(*_message("see file")), BLOB)
     with refused("blob_incomplete"):
         await user.send(user.seal(*_message("see it again")), BLOB)
+
+
+async def test_a_restored_relay_takes_back_what_it_lost() -> None:
+    """Entries with good receipts come back as they were; with a bad one none of them does (§3.10, attack 88)."""
+    story = Story.begin()
+    user, anna = await story.ticket()
+    await anna.pull()
+    await anna.say("We look into it.")
+    mailbox, page = (
+        user.conversation.mailbox,
+        await story.relay.read(user.conversation.mailbox, 0, user.capability),
+    )
+    restored = FakeRelay(SigningKey(Secret(seed_of("relay"))), now=lambda: NOW)
+    restored.take_team(story.founding())
+    await replace(story, relay=restored).create(story.keys(0))
+    spoilt = Page(page.head, (page.items[0], Stored(page.items[1].entry, page.items[0].receipt)))
+    with refused("head_moved"):
+        await restored.hand_back(mailbox, spoilt, user.capability)
+    assert restored.stored(mailbox) == ()
+    assert await restored.hand_back(mailbox, page, user.capability) == page.head
+    assert restored.stored(mailbox) == page.items
+    assert (await restored.feed(story.team_id, 0, anna.capability)).newest == 2
 
 
 async def test_a_team_is_founded_once_with_the_code() -> None:
