@@ -61,6 +61,7 @@ class LoopThread:
         with self._starting:
             loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
         if loop is not None and thread is not None and os.getpid() == self._pid:
+            asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result()
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
@@ -143,6 +144,10 @@ class BlockingSupportClient(Blocking[SupportClient]):
 
     register = blocking(SupportClient.register)
     verify_team = blocking(SupportClient.verify_team)
+    known_team = blocking(SupportClient.known_team)
+    confirm_team = blocking(SupportClient.confirm_team)
+    team_news = blocking(SupportClient.team_news)
+    proofs = blocking(SupportClient.proofs)
     news = blocking(SupportClient.news)
 
     def __init__(self, link: str | None, **options: Unpack[ClientOptions]) -> None:
