@@ -6,7 +6,7 @@ answers something malformed, and ``Refused`` when it says no with a code of prot
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from e2e_support.crypto.sign import SigningKey
@@ -152,7 +152,7 @@ class RelayPort(Protocol):
         """Return as soon as the feed's cursor is beyond ``after``, or after ``wait`` seconds (long-poll)."""
         ...
 
-    def team_bell(self, team_id: TeamId, after: int, capability: SigningKey) -> AsyncIterator[Ring]:
+    def team_bell(self, team_id: TeamId, after: int, capability: SigningKey) -> AsyncGenerator[Ring]:
         """Yield rings from the team's event stream; reconnects are the caller's business."""
         ...
 
