@@ -15,7 +15,9 @@ from e2e_support.errors import UsageError
 from e2e_support.ids import DeviceId, Hash
 from e2e_support.policy import Policy
 from e2e_support.ticket import Fact, TicketState, judge, refusal
-from e2e_support.vocab import Verdict
+from e2e_support.vocab import Role, Verdict
+
+_WRITERS = frozenset({Role.OWNER, Role.AGENT})
 
 
 class Policies(Protocol):
@@ -40,14 +42,16 @@ class Thread:
     Attributes:
         entries: every entry with its final verdict, whatever it is; nothing is dropped.
         state: the ticket; ``None`` while no opening stands.
-        barriers: up to which number entries of a removed device are believed, by the hash of its revocation.
     """
 
     policies: Policies
     entries: list[Opened] = field(default_factory=list[Opened])
     state: TicketState | None = None
-    barriers: dict[Hash, int] = field(default_factory=dict[Hash, int])
     _opened: list[Opened] = field(default_factory=list[Opened])
+    _barriers: list[tuple[Opened, Inner, BarrierBody]] = field(
+        default_factory=list[tuple[Opened, Inner, BarrierBody]]
+    )
+    _believed: dict[DeviceId, int | None] = field(default_factory=dict[DeviceId, int | None])
     _settled: TicketState | None = None
     _last: Opened | None = None
     _time: int = 0
@@ -60,11 +64,10 @@ class Thread:
         ``entries`` is the one that stays.
         """
         self._opened.append(opened)
-        judged = self._take(opened)
-        if self._note_barrier(judged):
-            self._replay()
-            return self.entries[-1]
-        return judged
+        if not self._note_barrier(opened):
+            return self._take(opened)
+        self._replay()
+        return self.entries[-1]
 
     def judge_again(self, policies: Policies) -> None:
         """Judge all entries anew after the roster grew: a removal changes what is believed (§4.8)."""
@@ -110,19 +113,41 @@ class Thread:
     def _replay(self) -> None:
         self.entries.clear()
         self._seen.clear()
+        self._believed.clear()
         self.state = self._settled = self._last = None
         self._time = 0
         for opened in self._opened:
             self._take(opened)
 
-    def _note_barrier(self, judged: Opened) -> bool:
-        """Keep the first barrier of each removal; tell whether there is a new one."""
-        if judged.verdict is not Verdict.OK or not isinstance(judged.body, BarrierBody):
+    def barrier(self, device_id: DeviceId) -> int | None:
+        """Return up to which number entries of a removed device are believed; ``None`` without a barrier (§4.8).
+
+        The first word for a removal counts, if it is of a device that stood after that removal: neither a user nor
+        whoever was removed can say what is believed of them. Each barrier is judged by later removals only.
+        """
+        if device_id not in self._believed:
+            self._believed[device_id] = self._find_barrier(device_id)
+        return self._believed[device_id]
+
+    def _find_barrier(self, device_id: DeviceId) -> int | None:
+        removal = self.policies.revocation_of(device_id)
+        if removal is None:
+            return None
+        seq, revocation = removal
+        for entry, inner, body in self._barriers:
+            told = next((item.accept_upto for item in body.items if item.revocation == revocation), None)
+            if told is not None and inner.roster_head.length > seq and self._removal_verdict(entry) is None:
+                return told
+        return None
+
+    def _note_barrier(self, opened: Opened) -> bool:
+        inner, body, device = opened.inner, opened.body, opened.device
+        if opened.verdict is not Verdict.OK or device is None or device.role not in _WRITERS:
             return False
-        told = {item.revocation: item.accept_upto for item in reversed(judged.body.items)}
-        new = told.keys() - self.barriers.keys()
-        self.barriers.update((revocation, told[revocation]) for revocation in new)
-        return bool(new)
+        if inner is None or not isinstance(body, BarrierBody) or not body.items:
+            return False
+        self._barriers.append((opened, inner, body))
+        return True
 
     def _settle(self, last: Opened, time: int) -> None:
         if last.received != time:
@@ -152,15 +177,14 @@ class Thread:
         A barrier decides, so that all readers agree; without one an entry counts for whoever had followed it
         before they knew of the removal.
         """
-        removal = self.policies.revocation_of(opened.device.device_id) if opened.device else None
-        if removal is None:
+        device = opened.device
+        removal = self.policies.revocation_of(device.device_id) if device else None
+        if device is None or removal is None:
             return None
-        seq, revocation = removal
-        if revocation in self.barriers:
-            if opened.seq <= self.barriers[revocation]:
-                return None
+        upto = self.barrier(device.device_id)
+        if upto is not None and opened.seq > upto:
             return replace(opened, verdict=Verdict.FORGED, reason="after_removal", inner=None, body=None)
-        if opened.known <= seq:
+        if upto is not None or opened.known <= removal[0]:
             return None
         return replace(opened, verdict=Verdict.UNVERIFIABLE, reason="removed_device")
 

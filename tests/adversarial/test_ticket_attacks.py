@@ -21,6 +21,7 @@ from e2e_support.codec import Message, Value, decode, encode
 from e2e_support.content import (
     Author,
     BarrierBody,
+    BarrierItem,
     CloseBody,
     FieldsBody,
     NoteBody,
@@ -47,7 +48,19 @@ from e2e_support.ticket import TRANSITIONS, Fact, TicketState
 from e2e_support.vocab import AuthorRole, Direction, Kind, Lifecycle, Recipient, Verdict
 from e2e_support.wire import Box, DeviceRecord, Entry, Head
 from team_builder import EPOCH
-from ticket_builder import ANNA, BEN, NOW, PLAIN_BODIES, Log, Numbered, Ticket, make_admin, text
+from ticket_builder import (
+    ANNA,
+    AUDITOR,
+    BEN,
+    NOW,
+    PLAIN_BODIES,
+    Log,
+    Numbered,
+    Ticket,
+    head_of,
+    make_admin,
+    text,
+)
 
 pack: Any = msgpack.packb
 FORGED, NONCONFORMING, UNVERIFIABLE, OK = (
@@ -757,4 +770,34 @@ def test_94_an_invented_roster_head_does_not_outdate_the_true_one(length: int) -
         opened = side.read(item, accept_strange=True)
         assert (opened.verdict, opened.reason) == (UNVERIFIABLE, "unknown_roster_head")
     assert ticket.say(ticket.anna, Kind.CLOSE, CloseBody("Spam.", "")).verdict is OK
+    assert ticket.agree()
+
+
+# --- 95: who says what is believed of a removed device ----------------------------------------------------
+
+
+def dated_back(ticket: Ticket, kind: Kind, body: Message) -> bytes:
+    """Return what ben, who was removed, dates back to before his removal."""
+    author = Author(AuthorRole.DEVICE, BEN.device_id)
+    head = head_of(ticket, 1)
+    return ticket.craft(ticket.anna, kind, body, author=author, signer=BEN.sign, roster_head=head)
+
+
+@pytest.mark.parametrize("who", ["the user", "the removed device", "an auditor"])
+def test_95_only_a_device_that_stands_after_a_removal_says_what_is_believed(who: str) -> None:
+    """A barrier of anybody else is no barrier, even for a reader that heard of the removal too late."""
+    ticket = Ticket.begin()
+    removal = ticket.team.remove(BEN, ANNA).revocation_of(BEN.device_id)
+    assert removal is not None
+    everything = BarrierBody((BarrierItem(removal[1], 2**53 - 1),))
+    if who == "the removed device":
+        ticket.post(dated_back(ticket, Kind.BARRIER, everything))
+    ticket.use_roster()
+    late = ticket.post(dated_back(ticket, Kind.MESSAGE, text("I never left.")))
+    if who == "the user":
+        ticket.post(ticket.craft(ticket.user, Kind.REKEY, everything))
+    if who == "an auditor":
+        author = Author(AuthorRole.DEVICE, AUDITOR.device_id)
+        ticket.post(ticket.craft(ticket.anna, Kind.BARRIER, everything, author=author, signer=AUDITOR.sign))
+    assert ticket.anna.verdicts[late.seq] == (UNVERIFIABLE, "removed_device")
     assert ticket.agree()

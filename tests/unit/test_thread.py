@@ -9,10 +9,12 @@ import pytest
 from e2e_support.content import BarrierBody, BarrierItem
 from e2e_support.conversation import Opened
 from e2e_support.errors import UsageError
+from e2e_support.ids import Hash
 from e2e_support.policy import DEFAULT
 from e2e_support.policy_parts import ClosedReply
 from e2e_support.ticket import DAY, Fact
 from e2e_support.vocab import AuthorRole, Kind, Lifecycle, Verdict
+from team_builder import device
 from ticket_builder import ANNA, BEN, NOW, PLAIN_BODIES, STEP, Ticket, text
 
 ID = b"m" * 16
@@ -176,20 +178,55 @@ def test_a_barrier_decides_for_everybody(upto: int, first: Verdict, second: Verd
     assert ticket.agree()
 
 
+def revocation_of_ben(ticket: Ticket) -> Hash:
+    """Return the hash of the link that removed ben."""
+    removal = ticket.team.roster.revocation_of(BEN.device_id)
+    assert removal is not None
+    return removal[1]
+
+
 def test_the_first_barrier_stays() -> None:
     """A second barrier for the same removal changes nothing."""
     ticket, _ = removal(1)
-    ((revocation, _),) = ticket.anna.thread.barriers.items()
-    ticket.say(ticket.anna, Kind.BARRIER, BarrierBody((BarrierItem(revocation, 9),)))
-    assert ticket.anna.thread.barriers == {revocation: 1}
+    ticket.say(ticket.anna, Kind.BARRIER, BarrierBody((BarrierItem(revocation_of_ben(ticket), 9),)))
+    assert ticket.anna.thread.barrier(BEN.device_id) == 1
     assert ticket.anna.thread.entries[2].verdict is Verdict.FORGED
 
 
 def test_the_first_item_of_one_barrier_counts() -> None:
     """A barrier that names a removal twice means its first word."""
     ticket, _ = removal(None)
-    revoked = ticket.team.roster.revocation_of(BEN.device_id)
-    assert revoked is not None
-    items = (BarrierItem(revoked[1], 1), BarrierItem(revoked[1], 9))
+    revoked = revocation_of_ben(ticket)
+    items = (BarrierItem(bytes_of(7), 0), BarrierItem(revoked, 1), BarrierItem(revoked, 9))
     ticket.say(ticket.anna, Kind.BARRIER, BarrierBody(items))
-    assert ticket.anna.thread.barriers == {revoked[1]: 1}
+    assert ticket.anna.thread.barrier(BEN.device_id) == 1
+
+
+def bytes_of(number: int) -> Hash:
+    """Return a hash of nothing."""
+    return Hash(bytes([number]) * 32)
+
+
+def test_who_was_never_removed_has_no_barrier() -> None:
+    """Nothing is asked of an active device, whatever a barrier names."""
+    ticket, _ = removal(1)
+    assert ticket.anna.thread.barrier(ANNA.device_id) is None
+
+
+def test_a_barrier_of_somebody_who_is_removed_later_is_judged_like_any_entry() -> None:
+    """Anna believed ben up to 2; now that anna is removed, cleo believes her up to before that word."""
+    cleo = device("cleo")
+    ticket, _ = removal(None)
+    ticket.team.add(cleo, ANNA)
+    ticket.use_roster()
+    ticket.say(ticket.anna, Kind.BARRIER, BarrierBody((BarrierItem(revocation_of_ben(ticket), 2),)))
+    assert ticket.user.thread.entries[2].verdict is Verdict.OK
+    roster = ticket.team.remove(ANNA, cleo)
+    ticket.use_roster()
+    removed = roster.revocation_of(ANNA.device_id)
+    assert removed is not None
+    by_cleo = ticket.catch_up(ticket.admin(cleo))
+    ticket.say(by_cleo, Kind.BARRIER, BarrierBody((BarrierItem(removed[1], 2),)))
+    assert ticket.user.thread.entries[3].verdict is Verdict.FORGED
+    assert ticket.user.thread.barrier(BEN.device_id) is None
+    assert ticket.agree()
