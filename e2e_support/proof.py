@@ -15,6 +15,8 @@ from e2e_support.ids import MailboxId
 from e2e_support.limits import KIB, LINK_MAX, MIB, PAGE_ITEMS_MAX
 from e2e_support.mailbox import verify_receipt
 from e2e_support.roster import Standing, TrustedRoster
+from e2e_support.roster_links import open_link
+from e2e_support.roster_steps import follow
 from e2e_support.wire import Receipt
 
 
@@ -64,7 +66,9 @@ def check_proof(data: bytes) -> Shown:
     proof = Proof.from_bytes(data)
     if not proof.links:
         raise _nothing("it names no team")
-    roster = TrustedRoster.begin(proof.links[0]).update(proof.links[1:])
+    roster = TrustedRoster.begin(proof.links[0])
+    for link in proof.links[1:]:
+        roster = follow(roster, open_link(link))  # not update: a fork may lie inside a batch
     words = _receipts(roster, proof) if proof.kind is ProofKind.RECEIPTS else _roster(roster, proof)
     return Shown(roster.team_id, proof.kind, words)
 
