@@ -27,6 +27,7 @@ from e2e_support_client.notify import Listener, Place
 from e2e_support_client.plain import plain_line
 from e2e_support_client.terminal import Command, Parser, Terminal, read_text, run
 from e2e_support_client.transport import HttpRelay
+from e2e_support_client.trust_cli import TrustCommands, add_path
 from e2e_support_keys.bundle import UserBundle
 from e2e_support_keys.keystore import FileKeystore, Keystore, MemoryKeystore
 from e2e_support_keys.passphrase import KeyringPassphrase, passphrase_from_environment
@@ -227,6 +228,7 @@ def _client(options: Namespace, terminal: Terminal, link: str | None = None) -> 
         state_dir=options.home,
         on_secret=on_secret,
         lock_wait=LOCK_WAIT,
+        accept_stale=bool(getattr(options, "accept_stale", False)),
     )
 
 
@@ -355,9 +357,25 @@ def _parser() -> Parser:
         commands, "outbox", _outbox, "list what is kept on this device because it is not stored yet"
     )
     outbox.add_argument("--drop", metavar="KEY", help="forget an item for good")
-    _command(commands, "send", _send, "try to store everything that is kept")
+    send = _command(commands, "send", _send, "try to store everything that is kept")
+    _add_accept_stale(send)
     _command(commands, "categories", _categories, "list what a ticket can be about")
+    _add_trust(commands)
     return parser
+
+
+def _add_trust(commands: _Commands) -> None:
+    trust = TrustCommands(_client)
+    team = _command(commands, "team", trust.team, "show who can read your tickets, and what changed there")
+    team.add_argument("--compared", action="store_true", help="you have compared the words or digits")
+    proof = commands.add_parser("proof", help="proofs against a relay or team", description="Proofs.")
+    proofs = proof.add_subparsers(dest="proof", required=True, metavar="COMMAND")
+    _command(proofs, "list", trust.list_proofs, "list the proofs that this device has met")
+    export = _command(proofs, "export", trust.export_proof, "save a proof, the newest by default")
+    add_path(export, "a new file")
+    export.add_argument("--which", metavar="N", type=int, help="its number in `proof list`")
+    verify = _command(proofs, "verify", trust.verify_proof, "check a proof; needs no keys and no network")
+    add_path(verify, "the file")
 
 
 def _add_new(commands: _Commands) -> None:
@@ -376,6 +394,7 @@ def _add_new(commands: _Commands) -> None:
     )
     new.add_argument("--related", metavar="NUMBER", help="a ticket that this one refers to")
     _add_attach(new)
+    _add_accept_stale(new)
     new.add_argument("--debug", metavar="FILE.json", type=Path, help="debug data; it is shown first")
     new.add_argument("--yes", action="store_true", help="agree to the debug data")
 
@@ -389,6 +408,8 @@ def _add_numbered(commands: _Commands) -> None:
     close.add_argument("--note", metavar="TEXT", help="why; `-`: from standard input")
     reopen = _numbered(commands, "reopen", _reopen, "open a closed ticket again")
     reopen.add_argument("text", metavar="TEXT", nargs="?", help="why; `-` or nothing: from standard input")
+    for writing in (reply, close, reopen):
+        _add_accept_stale(writing)
     download = _numbered(commands, "download", _download, "save a file of a ticket; it is never opened")
     download.add_argument("name", metavar="NAME", help="as `show` lists it")
     download.add_argument("-o", "--output", metavar="PATH", type=Path, default=Path(), help="file or folder")
@@ -398,6 +419,14 @@ def _add_numbered(commands: _Commands) -> None:
 def _add_attach(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--attach", metavar="PATH", action="append", default=[], help="a file; may be given several times"
+    )
+
+
+def _add_accept_stale(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--accept-stale",
+        action="store_true",
+        help="send although nobody vouches for the list of administrators, where the team allows that",
     )
 
 

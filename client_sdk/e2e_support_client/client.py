@@ -16,6 +16,7 @@ import platformdirs
 
 from e2e_support.errors import UsageError
 from e2e_support.policy import Policy
+from e2e_support.proof import check_proof
 from e2e_support.support_link import SupportLink
 from e2e_support_client import clock
 from e2e_support_client.context import Consent, Context
@@ -25,7 +26,7 @@ from e2e_support_client.debug.collectors import Collector
 from e2e_support_client.debug.report import DebugReport
 from e2e_support_client.delivery import Delivery, OnState
 from e2e_support_client.guard import OnSecret
-from e2e_support_client.model import Event, Profile, Registration, TeamInfo
+from e2e_support_client.model import Event, Profile, ProofInfo, Registration, TeamChange, TeamInfo, utc
 from e2e_support_client.notify import EventStream, Journal, Listener, Place
 from e2e_support_client.outbox import Outbox
 from e2e_support_client.port import RelayPort
@@ -36,6 +37,8 @@ from e2e_support_client.store import MIGRATIONS, LocalStore
 from e2e_support_client.team import Team
 from e2e_support_client.tickets import Tickets
 from e2e_support_client.transport import TIMEOUT, HttpRelay
+from e2e_support_client.trust_store import TrustStore
+from e2e_support_client.vouched import Vouched
 from e2e_support_keys.bundle import UserBundle
 from e2e_support_keys.keystore import FileKeystore, Keystore
 from e2e_support_keys.passphrase import passphrase_from_environment
@@ -61,6 +64,7 @@ class Settings:
     on_secret: OnSecret | None
     lock_wait: timedelta
     on_state: OnState
+    accept_stale: bool
 
 
 class ClientOptions(TypedDict, total=False):
@@ -79,6 +83,7 @@ class ClientOptions(TypedDict, total=False):
     relay: RelayPort | None
     lock_wait: timedelta
     on_state: OnState
+    accept_stale: bool
 
 
 class SupportClient:
@@ -105,6 +110,7 @@ class SupportClient:
         relay: another way to the relay, for tests; it is not closed.
         lock_wait: how long to wait for another process that has the store open.
         on_state: told how a delivery goes on, for tests.
+        accept_stale: send although nobody vouches for the list of administrators, where the policy allows it.
 
     Raises:
         UsageError: ``bad_link``, ``bad_proxy``, or ``no_state_dir`` without link and directory.
@@ -127,6 +133,7 @@ class SupportClient:
         relay: RelayPort | None = None,
         lock_wait: timedelta = timedelta(0),
         on_state: OnState = lambda _: None,
+        accept_stale: bool = False,
     ) -> None:
         self._pin = SupportLink.parse(link) if link is not None else None
         folder = _folder(state_dir, self._pin)
@@ -140,6 +147,7 @@ class SupportClient:
             on_secret,
             lock_wait,
             on_state,
+            accept_stale,
         )
         self._http = (proxy, timeout, retry)
         self._given_relay = relay
@@ -203,7 +211,38 @@ class SupportClient:
         """
         context = self._require(self._context)
         await context.team.refresh()
-        return context.team.info()
+        return await context.team.full_info()
+
+    async def known_team(self) -> TeamInfo:
+        """Return what was last verified, without asking the relay.
+
+        Raises:
+            TrustError: ``no_roster`` before the first ``verify_team``.
+        """
+        return await self._require(self._context).team.full_info()
+
+    async def confirm_team(self) -> TeamInfo:
+        """Remember that the person has compared words or digits with the team; return it as ``verified``.
+
+        Raises:
+            TrustError: ``no_roster`` before the first ``verify_team``.
+        """
+        team = self._require(self._context).team
+        await team.compared()
+        return await team.full_info()
+
+    async def team_news(self) -> tuple[TeamChange, ...]:
+        """Return what happened to the team since this was last asked, oldest first; at first all of it.
+
+        Raises:
+            TrustError: ``no_roster`` before the first ``verify_team``.
+        """
+        return await self._require(self._context).team.news()
+
+    async def proofs(self) -> tuple[ProofInfo, ...]:
+        """Return what can be shown to others of a relay or team that told two stories, oldest first."""
+        rows = await self._require(self._context).trust.proofs()
+        return tuple(ProofInfo(utc(row.found_at), check_proof(row.data).words, row.data) for row in rows)
 
     @property
     def team(self) -> TeamInfo:
@@ -301,15 +340,17 @@ class SupportClient:
             proxy, timeout, retry = self._http
             relay = HttpRelay(pin.url, proxy=proxy, timeout=timeout, retry=retry)
             stack.push_async_callback(relay.close)
-        team = Team(relay, pin, store, links)
-        rooms = Rooms(store, team, relay, bundle.master)
+        trust = TrustStore(database)
+        vouched = await Vouched.load(relay, trust, accept_stale=settings.accept_stale)
+        team = Team(relay, pin, store, links, trust=trust, vouched=vouched)
+        rooms = Rooms(store, trust, team, relay, bundle.master)
         courier = Courier(relay, store)
         delivery = Delivery(store, rooms, team, relay, courier, on_state=settings.on_state)
         reader = Reader(store, rooms, team, settings.profile.name)
         outbox = Outbox(store, delivery)
         self._bundle = bundle
         self._context = Context(
-            relay, store, team, rooms, reader, outbox, courier,
+            relay, store, trust, team, rooms, reader, outbox, courier,
             settings.profile, settings.consent, settings.on_secret,
         )  # fmt: skip
 

@@ -18,6 +18,7 @@ from e2e_support_client.reader import Reader
 from e2e_support_client.rooms import Rooms
 from e2e_support_client.store import LocalStore
 from e2e_support_client.team import Team
+from e2e_support_client.trust_store import TrustStore
 
 Consent = Callable[[DebugReport], bool | Awaitable[bool]]
 
@@ -29,6 +30,7 @@ class Context:
     Attributes:
         relay: the relay.
         store: the local store.
+        trust: what is remembered of trust, in the same database.
         team: the roster.
         rooms: the tickets.
         reader: reads them.
@@ -41,6 +43,7 @@ class Context:
 
     relay: RelayPort
     store: LocalStore
+    trust: TrustStore
     team: Team
     rooms: Rooms
     reader: Reader

@@ -33,10 +33,16 @@ from e2e_support_client.room import PlaceTaken, Room
 from e2e_support_client.rooms import Rooms
 from e2e_support_client.store import FileRow, ItemRow, LocalStore
 from e2e_support_client.team import WRITE_AFTER, Team
+from e2e_support_client.vouched import PASSING
 
 _log = logging.getLogger("e2e_support")
 OnState = Callable[[str], None]
 ROUNDS_MAX = 64  # steps of one delivery: a relay must not be able to keep a client going round for ever
+
+
+def passes(error: SupportError) -> bool:
+    """Tell whether an error is over by itself, so that what met it waits and is tried again."""
+    return error.retryable or error.code in PASSING
 
 
 def no_progress(_progress: Progress) -> None:
@@ -135,6 +141,7 @@ class Delivery:
             item = await self._item(item.key)
         if trouble:
             raise trouble
+        self._team.require_fresh()
         if item.kind is Kind.OPEN:
             await self._admit(item, on_progress)
         await self._enter(item.key, State.UPLOADING)
@@ -143,6 +150,7 @@ class Delivery:
     async def _seal(self, item: ItemRow, on_progress: OnProgress) -> str:
         """Upload the files and write the entry, unless it stands in the log already."""
         await self._team.refresh_if_old(WRITE_AFTER)  # nothing is sealed for a team that may have changed
+        self._team.require_fresh()
         files = await self._store.files(item.key)
         keys = self._rooms.keys(await self._rooms.row(item.number))
         manifests = [await self._courier.upload(keys, item.key, file, on_progress) for file in files]
@@ -297,7 +305,7 @@ class Delivery:
         _log.info("delivery stopped: %s", error.code)
         current = await self._store.item(item.key)
         if current is not None:
-            state = current.state if error.retryable else State.FAILED
+            state = current.state if passes(error) else State.FAILED
             await self._store.set_state(item.key, state, code=error.code, hint=error.hint)
 
 

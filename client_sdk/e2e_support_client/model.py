@@ -123,11 +123,19 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An administrator as users see them."""
+    """An administrator as users see them.
+
+    Attributes:
+        name: label of their device.
+        role: ``owner``, ``agent``, ``auditor`` or ``recovery``.
+        languages: what they answer in.
+        since: when they were added, as the signed list says.
+    """
 
     name: str
     role: str
     languages: tuple[str, ...]
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +149,8 @@ class TeamInfo:
         members: who holds keys now.
         languages: what they answer in; empty where the policy does not show it.
         epoch: number of the team's newest key.
+        verified: whether the person has compared words or digits with the team.
+        since: when the team was founded.
     """
 
     name: str
@@ -149,6 +159,38 @@ class TeamInfo:
     members: tuple[Member, ...]
     languages: tuple[str, ...]
     epoch: int
+    verified: bool = False
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TeamChange:
+    """Something that happened to the team, from its signed list.
+
+    Attributes:
+        at: when, as its author said.
+        what: one sentence; names in it are the administrators' own.
+        after: number of entries of the ticket that stood before, where it is told in a ticket.
+    """
+
+    at: datetime
+    what: str
+    after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProofInfo:
+    """A proof that the relay or the team told two stories; anyone can check it offline.
+
+    Attributes:
+        found_at: when this device met it.
+        words: what it shows, in one sentence.
+        data: the proof itself, for ``e2e-ticket proof verify``.
+    """
+
+    found_at: datetime
+    words: str
+    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

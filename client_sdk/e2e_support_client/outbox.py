@@ -12,7 +12,7 @@ from e2e_support.ids import ID_SIZE, MessageId
 from e2e_support.limits import MIB
 from e2e_support.vocab import Kind
 from e2e_support_client import clock
-from e2e_support_client.delivery import Delivery, no_progress
+from e2e_support_client.delivery import Delivery, no_progress, passes
 from e2e_support_client.model import EventKind, OnProgress, OutboxItem, State, TicketRef, utc
 from e2e_support_client.store import FileRow, ItemRow, LocalStore
 
@@ -180,7 +180,7 @@ class Outbox:
             return TicketRef(await self._delivery.run(row.key, on_progress), State.STORED), False
         except SupportError as error:
             current = await self._store.item(row.key) or row
-            state = State.QUEUED if error.retryable else State.FAILED
+            state = State.QUEUED if passes(error) else State.FAILED
             return TicketRef(current.number, state), error.retryable
 
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
 
 from e2e_support.crypto.secret import Secret
 from e2e_support.errors import SupportError, UsageError
 from e2e_support.ids import MessageId
+from e2e_support.mailbox import Chain
 from e2e_support.ticket_keys import TicketKeys, parse_number, ticket_number
+from e2e_support_client import clock
+from e2e_support_client.evidence import find_contradiction, receipt_proofs
 from e2e_support_client.port import Refused, RelayPort
 from e2e_support_client.room import Room
 from e2e_support_client.store import LocalStore, TicketRow
 from e2e_support_client.team import Team
+from e2e_support_client.trust_store import TrustStore
 
 _log = logging.getLogger("e2e_support")
 CLAIMS = frozenset({"not_found", "erased"})
@@ -27,6 +31,7 @@ class Rooms:
 
     Args:
         store: keeps them.
+        trust: keeps proofs.
         team: the roster.
         relay: where the logs are.
         master: the user's master secret.
@@ -35,8 +40,11 @@ class Rooms:
         listeners: set whenever something new was kept.
     """
 
-    def __init__(self, store: LocalStore, team: Team, relay: RelayPort, master: Secret) -> None:
+    def __init__(
+        self, store: LocalStore, trust: TrustStore, team: Team, relay: RelayPort, master: Secret
+    ) -> None:
         self._store = store
+        self._trust = trust
         self._team = team
         self._relay = relay
         self._master = master
@@ -94,6 +102,7 @@ class Rooms:
         except BaseException:
             self._open.pop(number, None)  # read it again: the store knows less than this room
             raise
+        await self._keep_proofs(receipt_proofs(self._team.roster, room.channel.conversation.equivocations))
         room.saved()
         for listener in self.listeners:
             listener.set()
@@ -114,10 +123,30 @@ class Rooms:
             await self._note(number, f"relay_says_{error.code}" if error.code in CLAIMS else error.code)
             raise
         except SupportError as error:
+            if error.code == "fork":
+                await self._keep_contradiction(number)
             if not error.retryable:
                 await self._note(number, error.code)
             raise
         await self._note(number, "")
+
+    async def _keep_contradiction(self, number: str) -> None:
+        """Look for two receipts that cannot both be honest, where a relay shows another history than before."""
+        row = await self.row(number)
+        with suppress(SupportError):
+            found = await find_contradiction(
+                self._relay,
+                Chain.start(row.mailbox),
+                self.keys(row).capability,
+                await self._store.records(row.number),
+                self._team.roster,
+            )
+            await self._keep_proofs([found] if found else [])
+
+    async def _keep_proofs(self, proofs: Sequence[bytes]) -> None:
+        for proof in proofs:
+            _log.warning("the relay contradicts itself; a proof is kept")
+            await self._trust.add_proof(proof, clock.now())
 
     async def _note(self, number: str, code: str) -> None:
         row = await self.row(number)

@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from e2e_support.errors import TrustError
-from e2e_support.roster import TrustedRoster
+from e2e_support.errors import PeerError, TrustError
+from e2e_support.roster import Standing, TrustedRoster
 from e2e_support.support_link import SupportLink
+from e2e_support.wire import LinksPage
+from e2e_support_client.evidence import find_fork
 from e2e_support_client.port import RelayPort
+
+
+class RosterForked(TrustError):
+    """The relay serves another list than before (§4.4).
+
+    Args:
+        proof: that both are valid; empty if the other one is not, which proves nothing against the team.
+    """
+
+    def __init__(self, proof: bytes) -> None:
+        super().__init__(
+            "roster_fork",
+            "the relay served another list of administrators than before",
+            hint="Nothing was sent, and what you wrote is kept. Get a fresh support link from the team.",
+        )
+        self.proof = proof
 
 
 class RosterSync:
@@ -55,13 +73,9 @@ class RosterSync:
         """
         new: list[bytes] = []  # a page may end inside a batch, so pages are judged together
         while True:
-            page = await self._relay.links(self._pin.team_id, len(self.links) + len(new))
+            page = await self._page(len(self.links) + len(new))
             if page.length < len(self.links) + len(new):
-                raise TrustError(
-                    "roster_rollback",
-                    "the relay served an older list of administrators than before",
-                    hint="Nothing was sent. Compare a fresh support link with the administrators.",
-                )
+                raise _rollback()
             new += page.links
             if not page.links or len(self.links) + len(new) >= page.length:
                 break
@@ -71,6 +85,33 @@ class RosterSync:
         self.links.extend(new)
         return len(new)
 
+    async def _page(self, start: int) -> LinksPage:
+        """Return links from a place on; the first page must begin where the newest link known here stands."""
+        if not self.links or start > len(self.links):
+            return await self._relay.links(self._pin.team_id, start)
+        page = await self._relay.links(self._pin.team_id, start - 1)
+        if page.length < start:
+            raise _rollback()
+        if not page.links:
+            raise PeerError("malformed", "the relay does not show the links that it says it has")
+        if page.links[0] != self.links[-1] and not self._same(page.links[0]):
+            raise RosterForked(find_fork(self.roster, await self._shown()))
+        return LinksPage(page.length, page.links[1:])
+
+    def _same(self, link: bytes) -> bool:
+        """Tell whether a link is one of this roster, further signatures aside (§4.1)."""
+        return self.roster.compare(link).standing is Standing.SAME
+
+    async def _shown(self) -> list[bytes]:
+        """Return the links that the relay shows from the genesis on, as far as this client knows any."""
+        shown: list[bytes] = []
+        while len(shown) < len(self.links):
+            page = await self._relay.links(self._pin.team_id, len(shown))
+            if not page.links:
+                break
+            shown += page.links
+        return shown[: len(self.links)]
+
     def _grown(self, links: Sequence[bytes]) -> TrustedRoster:
         """Return the roster with further links, judged together."""
         if self._roster is not None:
@@ -79,3 +120,11 @@ class RosterSync:
             raise TrustError("no_roster", "the relay serves no team", hint="Check the support link.")
         begun = TrustedRoster.begin(links[0], team_id=self._pin.team_id)
         return begun.update(links[1:]) if links[1:] else begun
+
+
+def _rollback() -> TrustError:
+    return TrustError(
+        "roster_rollback",
+        "the relay served an older list of administrators than before",
+        hint="Nothing was sent. Compare a fresh support link with the administrators.",
+    )

@@ -74,6 +74,11 @@ CREATE TABLE journal (
 CREATE INDEX journal_number ON journal (number, seq);
 CREATE TABLE cursors (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """,
+    """
+CREATE TABLE notes (name TEXT PRIMARY KEY, value BLOB NOT NULL);
+CREATE TABLE proofs (id INTEGER PRIMARY KEY AUTOINCREMENT, found_at INTEGER NOT NULL, data BLOB NOT NULL UNIQUE);
+CREATE TABLE masters (era INTEGER PRIMARY KEY, master BLOB NOT NULL);
+""",
 )
 """Released scripts never change; a new version adds one."""
 
