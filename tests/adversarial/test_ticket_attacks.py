@@ -591,12 +591,14 @@ def test_25_an_unknown_kind_of_nobody_is_a_forgery(place: int, value: int) -> No
     assert (opened.verdict, opened.reason) == (FORGED, "bad_signature")
 
 
-def test_25_an_unknown_role_of_an_author_is_a_forgery() -> None:
-    """Nobody knows whose key would have to sign."""
+@pytest.mark.parametrize("who", ["user", "anna"])
+def test_25_an_unknown_role_of_an_author_is_a_forgery(who: str) -> None:
+    """Nobody knows whose key would have to sign, even if the name is one that a known role has."""
     ticket = Ticket.begin()
-    key = ticket.user.signer.author.key
-    opened = ticket.post(ticket.craft(ticket.user, as_transported=changed(3, (2, key))))
-    assert (opened.verdict, opened.reason) == (FORGED, "bad_direction")
+    side = ticket.user if who == "user" else ticket.anna
+    unknown = changed(3, (2, side.signer.author.key))
+    opened = ticket.post(ticket.craft(side, as_transported=unknown, direction=Direction.TEAM_TO_USER))
+    assert (opened.verdict, opened.reason) == (FORGED, "bad_author")
 
 
 # --- 40: a reply key that breaks whoever seals to it ------------------------------------------------------

@@ -9,7 +9,16 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from e2e_support.content import BODIES, FieldsBody, NoteBody, Pair, RedactBody
+from e2e_support.content import (
+    BODIES,
+    Author,
+    BarrierBody,
+    BarrierItem,
+    FieldsBody,
+    NoteBody,
+    Pair,
+    RedactBody,
+)
 from e2e_support.conversation import Conversation
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
@@ -20,7 +29,7 @@ from e2e_support.ticket import DAY, Fact
 from e2e_support.vocab import AuthorRole, Direction, Kind, Role, Verdict
 from e2e_support.wire import Box, Head, Stored
 from team_builder import EPOCH
-from ticket_builder import ANNA, PLAIN_BODIES, STEP, Side, Ticket, make_user
+from ticket_builder import ANNA, BEN, PLAIN_BODIES, STEP, Side, Ticket, head_of, make_user
 
 Action = Callable[[Ticket], None]
 SHARED = [kind for kind in BODIES if kind < Kind.STAFF_OPEN]
@@ -171,6 +180,38 @@ def junk(draw: st.DrawFn) -> Action:
     return act
 
 
+@st.composite
+def removal(draw: st.DrawFn) -> Action:
+    """Ben is removed, writes as if he were not, or somebody says up to where he is believed."""
+    how = draw(
+        st.sampled_from(["removed", "dated back", "barrier", "barrier of his own", "barrier of the user"])
+    )
+    upto, head = draw(st.integers(0, 12)), draw(st.sampled_from([1, 0]))
+
+    def act(ticket: Ticket) -> None:
+        if how == "removed" and BEN.device_id in ticket.team.roster.devices:
+            ticket.team.remove(BEN, ANNA)
+        ticket.use_roster()
+        removed = ticket.team.roster.revocation_of(BEN.device_id)
+        body = BarrierBody((BarrierItem(removed[1] if removed else NO_HASH, upto),))
+        cited = head_of(ticket, head or ticket.team.roster.head.length)
+        author = Author(AuthorRole.DEVICE, BEN.device_id)
+        if how == "dated back":
+            post(ticket, ticket.craft(ticket.anna, author=author, signer=BEN.sign, roster_head=cited))
+        if how == "barrier of his own":
+            post(
+                ticket,
+                ticket.craft(
+                    ticket.anna, Kind.BARRIER, body, author=author, signer=BEN.sign, roster_head=cited
+                ),
+            )
+        if how in {"barrier", "barrier of the user"}:
+            side = ticket.anna if how == "barrier" else ticket.user
+            post(ticket, side.seal(Kind.REKEY, body))
+
+    return act
+
+
 actions = st.lists(
     st.one_of(honest(), honest(), honest(), spoiled(), quoted(), boxed(), rotated(), junk()), max_size=12
 )
@@ -184,7 +225,7 @@ def played(story: list[Action]) -> Ticket:
     return ticket
 
 
-@given(actions)
+@given(st.one_of(actions, st.lists(st.one_of(honest(), removal(), removal(), boxed()), max_size=12)))
 def test_user_and_team_agree(story: list[Action]) -> None:
     """The same verdicts for every entry, the same ticket, the same keys: whatever anybody stored."""
     ticket = played(story)

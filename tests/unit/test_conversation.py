@@ -7,16 +7,18 @@ from typing import Any
 import pytest
 
 from e2e_support.content import BarrierBody, EmptyBody
-from e2e_support.conversation import PROOFS_MAX
+from e2e_support.conversation import PROOFS_MAX, Draft
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import PeerError, SupportError, UsageError
+from e2e_support.ids import MessageId
 from e2e_support.roster_links import NO_HASH, RelayKeys
 from e2e_support.vocab import Kind, Verdict
 from e2e_support.wire import Head, Stored
 from team_builder import EPOCH
 from ticket_builder import ANNA, BEN, RELAY, Side, TeamPort, Ticket, reveal, text
 
+KEY = Secret(b"\x07" * 32)
 OTHER_RELAY = SigningKey(Secret(b"\x09" * 32))
 
 
@@ -146,9 +148,36 @@ def test_a_newcomer_without_history_does_not_lock_the_user_out() -> None:
     assert error.value.code == "no_author"
 
 
-# --- what an entry says of the log ------------------------------------------------------------------------
+def test_a_log_that_begins_with_something_else_names_no_user() -> None:
+    """Without an opening nobody knows whose entries follow; nothing crashes over it."""
+    ticket = Ticket.empty()
+    boxes = ticket.boxes(KEY, 0)
+    ticket.post(ticket.craft(ticket.user, key=KEY, gen=0, boxes=boxes))
+    assert ticket.anna.verdicts == [(Verdict.NONCONFORMING, "not_allowed")]
+    assert ticket.post(ticket.craft(ticket.user, key=KEY)).reason == "no_author"
 
-KEY = Secret(b"\x07" * 32)
+
+def test_a_second_opening_changes_no_keys() -> None:
+    """Who the user is and how to reach them stays as the first entry says."""
+    ticket = Ticket.begin()
+    opened = ticket.post(ticket.craft(ticket.user, Kind.OPEN, ticket.opening(reply_key=ANNA.kem.public)))
+    assert (opened.verdict, opened.reason) == (Verdict.NONCONFORMING, "not_first")
+    assert ticket.anna.conversation.reply_key == ticket.keys.reply.public
+
+
+def test_the_first_key_is_for_the_first_entry() -> None:
+    """A caller may offer it again and again; a re-key takes a fresh one."""
+    ticket = Ticket.begin()
+    ticket.team.do((EPOCH, [ANNA]))
+    ticket.use_roster()
+    draft = Draft(Kind.REKEY, BarrierBody(()), MessageId(bytes(16)))
+    user, keys = ticket.user, ticket.keys
+    sealed = user.conversation.seal(draft, user.signer, now=0, random=user.random, first_key=keys.first_key)
+    assert ticket.post(sealed.entry).verdict is Verdict.OK
+    assert ticket.anna.key not in {None, keys.first_key}
+
+
+# --- what an entry says of the log ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -214,12 +243,12 @@ def test_a_quote_counts_whatever_else_is_wrong(changes: dict[str, Any]) -> None:
 
 
 def test_a_receipt_that_goes_back_in_time_is_proof() -> None:
-    """Times never decrease in a mailbox; the two receipts show it."""
+    """Times never decrease in a mailbox; the two receipts show it, unless they are of one second."""
     ticket = Ticket.begin()
-    entry = ticket.user.seal(Kind.MESSAGE, text("hello"))
-    ticket.post(entry, time=5)
-    first, second = ticket.log.items
-    assert ticket.anna.conversation.equivocations == [(first.receipt, second.receipt)]
+    for time in (ticket.log.now, ticket.log.now - 1):
+        ticket.post(ticket.user.seal(Kind.MESSAGE, text("hello")), time=time)
+    _, second, third = ticket.log.items
+    assert ticket.anna.conversation.equivocations == [(second.receipt, third.receipt)]
 
 
 def test_proofs_are_kept_in_number() -> None:
