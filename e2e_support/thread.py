@@ -48,8 +48,8 @@ class Thread:
     entries: list[Opened] = field(default_factory=list[Opened])
     state: TicketState | None = None
     _opened: list[Opened] = field(default_factory=list[Opened])
-    _barriers: list[tuple[Opened, Inner, BarrierBody]] = field(
-        default_factory=list[tuple[Opened, Inner, BarrierBody]]
+    _barriers: dict[Hash, list[tuple[Opened, Inner, int]]] = field(
+        default_factory=dict[Hash, list[tuple[Opened, Inner, int]]]
     )
     _believed: dict[DeviceId, int | None] = field(default_factory=dict[DeviceId, int | None])
     _settled: TicketState | None = None
@@ -134,20 +134,23 @@ class Thread:
         if removal is None:
             return None
         seq, revocation = removal
-        for entry, inner, body in self._barriers:
-            told = next((item.accept_upto for item in body.items if item.revocation == revocation), None)
-            if told is not None and inner.roster_head.length > seq and self._removal_verdict(entry) is None:
-                return told
+        for entry, inner, upto in self._barriers.get(revocation, ()):
+            if inner.roster_head.length > seq and self._removal_verdict(entry) is None:
+                return upto
         return None
 
     def _note_barrier(self, opened: Opened) -> bool:
+        """Keep what an entry says of removals; tell whether it changes what is believed of somebody."""
         inner, body, device = opened.inner, opened.body, opened.device
         if opened.verdict is not Verdict.OK or device is None or device.role not in _WRITERS:
             return False
-        if inner is None or not isinstance(body, BarrierBody) or not body.items:
+        if inner is None or not isinstance(body, BarrierBody):
             return False
-        self._barriers.append((opened, inner, body))
-        return True
+        told = {item.revocation: item.accept_upto for item in reversed(body.items)}  # the first word counts
+        for revocation, upto in told.items():
+            self._barriers.setdefault(revocation, []).append((opened, inner, upto))
+        before, self._believed = self._believed, {}
+        return any(self.barrier(device_id) != upto for device_id, upto in before.items())
 
     def _settle(self, last: Opened, time: int) -> None:
         if last.received != time:
