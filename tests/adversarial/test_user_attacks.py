@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import re
 import unicodedata
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
@@ -45,8 +46,10 @@ from e2e_support_client import (
 from e2e_support_client.terminal import Terminal
 from e2e_support_client.testing import Fault
 from e2e_support_keys.bundle import UserBundle
+from e2e_support_keys.keystore import FileKeystore
+from e2e_support_keys.vault import FLOOR
 from team_builder import Team, device, founding
-from user_kit import BODY, FAKE_URL, SUBJECT, Console, World, fake_world
+from user_kit import BODY, FAKE_URL, SUBJECT, Console, MoodyRelay, World, fake_world
 
 ESCAPE = "\x1b]0;owned\x07\x1b[2J\x1b[31m\x9b5mred\x07\r\x08\u2028"
 BIDI = "\u202egnp.exe\u202c\u2066x\u2069\u200bz\ufeff"
@@ -466,3 +469,42 @@ def test_no_arguments_crash_the_command_line(
         except SystemExit as stopped:  # --help
             ended = stopped.code if isinstance(stopped.code, int) else 1
     assert ended in {0, 1, 2}
+
+
+@settings(max_examples=12)
+@given(st.text(max_size=80), st.text(max_size=300), st.text(max_size=30))
+def test_no_text_crashes_the_command_line(
+    tmp_path_factory: pytest.TempPathFactory, subject: str, body: str, name: str
+) -> None:
+    """Any subject, text and reply goes through the commands: stored or refused in words, printed harmlessly."""
+    folder = tmp_path_factory.mktemp("home")
+    world = fake_world(folder)
+    keys = FileKeystore(folder / "keys", lambda: "secret words", cost=FLOOR)
+    keys.save(UserBundle.fresh(world.link, os.urandom))
+    (folder / "passphrase").write_text("secret words")
+    (folder / "passphrase").chmod(0o600)
+    printed = io.StringIO()
+
+    def reach(*_where: object, **_options: object) -> MoodyRelay:
+        return world.fake
+
+    def run(*arguments: str) -> int:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("E2ES_PASSPHRASE_FILE", str(folder / "passphrase"))
+            patch.setattr("e2e_support_client.client.HttpRelay", reach)
+            patch.setattr("sys.stdin", io.StringIO(body))
+            patch.setattr("sys.stdout", printed)
+            patch.setattr("sys.stderr", printed)
+            return cli.main(["--home", str(folder), *arguments])
+
+    assert run("new", "--subject", subject or "-", "--body", "-", "--category", name or "billing") in {
+        0,
+        1,
+        2,
+    }
+    assert run("new", f"--subject=No {subject}", "--body=-", "--category=billing") in {0, 1}
+    assert run("outbox") == 0
+    assert run("list") == 0
+    for number in re.findall(r"T-\w{5}-\w{5}", printed.getvalue()):
+        assert run("show", number) == 0
+    assert harmless(printed.getvalue())
