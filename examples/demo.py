@@ -29,13 +29,17 @@ BIN = Path(sys.executable).parent
 MIB = 1024 * 1024
 
 SUBJECT = "Marigold calendar crashes on startup"
-BODY = "Yesterday evening the calendar window vanished.\nI opened the appointment with Dr. Weatherstone first."
+BODY = (
+    "Yesterday evening the calendar window vanished.\nI opened the appointment with Dr. Weatherstone first."
+)
 ANSWER = "Please remove the recurring appointment called Quarterly-Checkup and start again."
 THANKS = "That helped, the appointment with Weatherstone is visible again. Thank you!"
 RESOLUTION = "Recurring appointments without an end crashed the calendar; repaired in release Bluebell."
 NOTE = "Third report about Quarterly appointments this week, ask Engineering about Snapdragon."
 DEBUG = {"app": {"release": "Foxglove-2026.11"}, "locale": "pt-BR", "log": ["ValueError: Larkspur ledger"]}
-PASSPHRASES = {"admin": "correct-horse-battery-admin", "user": "correct-horse-battery-user"}
+SECOND = "My colleague Buttercup looks at the recurring appointments now."
+AFTERWARDS = "Only Periwinkle may know that the Thistledown release is late."
+PASSPHRASES = {name: f"correct-horse-battery-{name}" for name in ("admin", "second", "user")}
 
 
 class DemoFailed(Exception):
@@ -164,7 +168,7 @@ def expect(truth: object, claim: str) -> None:
 
 def words_sent(extra: Sequence[str]) -> list[str]:
     """Return every word of five letters or more that somebody sent, and whole names."""
-    texts = (SUBJECT, BODY, ANSWER, THANKS, RESOLUTION, NOTE, json.dumps(DEBUG))
+    texts = (SUBJECT, BODY, SECOND, AFTERWARDS, ANSWER, THANKS, RESOLUTION, NOTE, json.dumps(DEBUG))
     words = {word for text in texts for word in re.findall(r"[A-Za-z0-9.-]{5,}", text)}
     return sorted(words | set(extra))
 
@@ -285,6 +289,7 @@ def main() -> int:
             number = file_a_ticket(user, folder, founded["link"])
             say(holdings(data))
             read_the_ticket(admin, folder, number)
+            second_administrator(folder, admin, user, number)
             answer_and_close(admin, user, number)
             say(holdings(data))
         step("What the relay holds, searched for every word that was sent")
@@ -296,6 +301,27 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
     print("\nAll of it held.")
     return 0
+
+
+def second_administrator(folder: Path, admin: Person, user: Person, number: str) -> None:
+    """Let a second administrator join, answer, be removed, and read nothing that is written afterwards."""
+    step("A second administrator joins: link and code by two ways, words compared by telephone")
+    invited = admin.run("member", "invite", "--name", "Second", "--role", "agent")
+    second = person(folder, "second", "e2e-admin")
+    words = second.run("join", invited["link"], "--code", invited["code"])["words"]
+    admin.run("member", "approve", "Second", "--words", words)
+    say(", ".join(f"{one['name']}: {one['role']}, {one['state']}" for one in admin.run("member", "list")))
+    expect(
+        second.run("show", number)["messages"][0]["body"] == BODY, "the second one reads all that came before"
+    )
+    second.run("reply", number, SECOND)
+    expect(user.run("show", number)["messages"][-1]["body"] == SECOND, "and answers")
+    step("The second administrator is removed")
+    admin.run("member", "remove", "Second")
+    user.run("reply", number, AFTERWARDS)
+    expect(admin.run("show", number)["messages"][-1]["body"] == AFTERWARDS, "the first one reads on")
+    seen = second.run("show", number)["messages"]
+    expect(not any(AFTERWARDS in message["body"] for message in seen), "the removed one sees nothing that is new")
 
 
 def check_relay(folder: Path, data: Path, log: Path, number: str) -> None:
