@@ -143,6 +143,8 @@ class BlockingSupportClient(Blocking[SupportClient]):
     outbox: BlockingOutbox
 
     register = blocking(SupportClient.register)
+    restore = blocking(SupportClient.restore)
+    new_keys = blocking(SupportClient.new_keys)
     verify_team = blocking(SupportClient.verify_team)
     known_team = blocking(SupportClient.known_team)
     confirm_team = blocking(SupportClient.confirm_team)

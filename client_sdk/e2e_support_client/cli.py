@@ -27,7 +27,7 @@ from e2e_support_client.notify import Listener, Place
 from e2e_support_client.plain import plain_line
 from e2e_support_client.terminal import Command, Parser, Terminal, read_text, run
 from e2e_support_client.transport import HttpRelay
-from e2e_support_client.trust_cli import TrustCommands, add_path
+from e2e_support_client.trust_cli import WATCHED, TrustCommands, add_path
 from e2e_support_keys.bundle import UserBundle
 from e2e_support_keys.keystore import FileKeystore, Keystore, MemoryKeystore
 from e2e_support_keys.passphrase import KeyringPassphrase, passphrase_from_environment
@@ -35,7 +35,6 @@ from e2e_support_keys.passphrase import KeyringPassphrase, passphrase_from_envir
 KEYRING_NAME: Final = "keyring"
 LOCK_WAIT: Final = timedelta(seconds=30)  # another command of the same person may be uploading
 DEBUG_FILE_MAX: Final = 1024 * 1024
-WATCHED: Final = "watch"  # name of the cursor
 _SERVICE: Final = "e2e-ticket"
 
 
@@ -365,9 +364,14 @@ def _parser() -> Parser:
 
 
 def _add_trust(commands: _Commands) -> None:
-    trust = TrustCommands(_client)
+    trust = TrustCommands(_client, _progress)
     team = _command(commands, "team", trust.team, "show who can read your tickets, and what changed there")
     team.add_argument("--compared", action="store_true", help="you have compared the words or digits")
+    restore = _command(commands, "restore", trust.restore, "bring back keys and tickets from your 24 words")
+    restore.add_argument("link", metavar="LINK", help="the team's support link; the words are asked for")
+    _command(commands, "recovery", trust.recovery, "show the 24 words that bring your keys back")
+    new_keys = _command(commands, "new-keys", trust.new_keys, "begin new keys, as after a theft")
+    new_keys.add_argument("--yes", action="store_true", help="you know what it means")
     proof = commands.add_parser("proof", help="proofs against a relay or team", description="Proofs.")
     proofs = proof.add_subparsers(dest="proof", required=True, metavar="COMMAND")
     _command(proofs, "list", trust.list_proofs, "list the proofs that this device has met")

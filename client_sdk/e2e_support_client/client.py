@@ -14,6 +14,7 @@ from typing import Final, Literal, Self, TypedDict, TypeVar
 
 import platformdirs
 
+from e2e_support.crypto.secret import Secret
 from e2e_support.errors import UsageError
 from e2e_support.policy import Policy
 from e2e_support.proof import check_proof
@@ -24,15 +25,25 @@ from e2e_support_client.courier import Courier
 from e2e_support_client.debug import redact
 from e2e_support_client.debug.collectors import Collector
 from e2e_support_client.debug.report import DebugReport
-from e2e_support_client.delivery import Delivery, OnState
+from e2e_support_client.delivery import Delivery, OnState, no_progress
+from e2e_support_client.discovery import Discovery
 from e2e_support_client.guard import OnSecret
-from e2e_support_client.model import Event, Profile, ProofInfo, Registration, TeamChange, TeamInfo, utc
+from e2e_support_client.model import (
+    Event,
+    OnProgress,
+    Profile,
+    ProofInfo,
+    Registration,
+    TeamChange,
+    TeamInfo,
+    utc,
+)
 from e2e_support_client.notify import EventStream, Journal, Listener, Place
 from e2e_support_client.outbox import Outbox
 from e2e_support_client.port import RelayPort
 from e2e_support_client.reader import Reader
 from e2e_support_client.retry import DEFAULT_RETRY, RetryPolicy
-from e2e_support_client.rooms import Rooms
+from e2e_support_client.rooms import ERA, Rooms
 from e2e_support_client.store import MIGRATIONS, LocalStore
 from e2e_support_client.team import Team
 from e2e_support_client.tickets import Tickets
@@ -42,7 +53,7 @@ from e2e_support_client.vouched import Vouched
 from e2e_support_keys.bundle import UserBundle
 from e2e_support_keys.keystore import FileKeystore, Keystore
 from e2e_support_keys.passphrase import passphrase_from_environment
-from e2e_support_keys.phrase import to_phrase
+from e2e_support_keys.phrase import from_phrase, to_phrase
 from e2e_support_keys.store import Store, open_store
 
 KEYS_FILE: Final = "keys"
@@ -202,6 +213,46 @@ class SupportClient:
         phrase = await asyncio.to_thread(to_phrase, bundle.master) if recovery == "phrase" else ""
         return Registration(self._created, phrase)
 
+    async def restore(self, phrase: str, *, on_progress: OnProgress = no_progress) -> int:
+        """Bring back keys from their 24 words, and every ticket that they opened; return how many were found.
+
+        If it is interrupted, call it again: it goes on.
+
+        Args:
+            phrase: the words.
+            on_progress: told of every month that was looked through.
+
+        Raises:
+            UsageError: ``bad_phrase``; ``keys_in_use`` when this device has tickets under other keys.
+            TrustError: as for ``verify_team``.
+            TransportError: the relay cannot be reached.
+        """
+        context = self._require(self._context)
+        master = await asyncio.to_thread(from_phrase, phrase)
+        await context.team.refresh()
+        if master != self._require(self._bundle).master:
+            if await context.store.tickets() or await context.store.items():
+                raise UsageError(
+                    "keys_in_use",
+                    "this device has tickets under other keys",
+                    hint="Restore into another directory; nothing was changed here.",
+                )
+            await self._change_master(master, instead=True)
+        return await context.discovery.everything(on_progress)
+
+    async def new_keys(self) -> Registration:
+        """Open tickets under new keys from now on, as after a theft; return the new words.
+
+        Tickets of before stay readable and writable on this device, and their words restore only them.
+        """
+        context = self._require(self._context)
+        era = len(await context.trust.masters())
+        await context.trust.retire(era, self._require(self._bundle).master)
+        await self._change_master(Secret.random(clock.random), instead=False)
+        await context.discovery.looked()
+        phrase = await asyncio.to_thread(to_phrase, self._require(self._bundle).master)
+        return Registration(created=True, recovery_phrase=phrase)
+
     async def verify_team(self) -> TeamInfo:
         """Fetch and verify the list of administrators and return what people compare.
 
@@ -343,16 +394,43 @@ class SupportClient:
         trust = TrustStore(database)
         vouched = await Vouched.load(relay, trust, accept_stale=settings.accept_stale)
         team = Team(relay, pin, store, links, trust=trust, vouched=vouched)
-        rooms = Rooms(store, trust, team, relay, bundle.master)
+        rooms = Rooms(store, trust, team, relay, await self._masters(bundle, store, trust))
+        discovery = Discovery(store, trust, rooms, team, relay)
+        if self._created:
+            await discovery.looked()  # no other device has these keys yet
         courier = Courier(relay, store)
         delivery = Delivery(store, rooms, team, relay, courier, on_state=settings.on_state)
-        reader = Reader(store, rooms, team, settings.profile.name)
+        reader = Reader(store, rooms, team, discovery, settings.profile.name)
         outbox = Outbox(store, delivery)
         self._bundle = bundle
         self._context = Context(
-            relay, store, trust, team, rooms, reader, outbox, courier,
+            relay, store, trust, team, rooms, reader, discovery, outbox, courier,
             settings.profile, settings.consent, settings.on_secret,
         )  # fmt: skip
+
+    async def _masters(self, bundle: UserBundle, store: LocalStore, trust: TrustStore) -> list[Secret]:
+        """Return the user's masters, the present one last.
+
+        Raises:
+            UsageError: ``old_keys`` when the key file is older than what was used on this device (attack 63).
+        """
+        masters = await trust.masters()
+        if masters and masters[-1] == bundle.master:
+            if any(row.month // ERA == len(masters) for row in await store.tickets()):
+                raise UsageError(
+                    "old_keys",
+                    "these keys are older than the ones that this device has used since",
+                    hint="Put back the newer key file, or restore the newer words into another directory.",
+                )
+            await trust.unretire(len(masters) - 1)  # the change stopped before the keys were saved
+            masters.pop()
+        return [*masters, bundle.master]
+
+    async def _change_master(self, master: Secret, *, instead: bool) -> None:
+        bundle = replace(self._require(self._bundle), master=master)
+        await asyncio.to_thread(self._settings.keystore.save, bundle)
+        self._bundle = bundle
+        self._require(self._context).rooms.use(master, instead=instead)
 
     async def _load_keys(self) -> UserBundle:
         keystore = self._settings.keystore

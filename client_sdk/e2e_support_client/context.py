@@ -10,6 +10,7 @@ from e2e_support.content import Pair
 from e2e_support.errors import UsageError
 from e2e_support_client.courier import Courier
 from e2e_support_client.debug.report import DebugReport
+from e2e_support_client.discovery import Discovery
 from e2e_support_client.guard import Choice, Finding, OnSecret, apply, find
 from e2e_support_client.model import Profile
 from e2e_support_client.outbox import Outbox
@@ -34,6 +35,7 @@ class Context:
         team: the roster.
         rooms: the tickets.
         reader: reads them.
+        discovery: finds those that other devices made.
         outbox: writes them.
         courier: carries files.
         profile: what the host tells of its user.
@@ -47,6 +49,7 @@ class Context:
     team: Team
     rooms: Rooms
     reader: Reader
+    discovery: Discovery
     outbox: Outbox
     courier: Courier
     profile: Profile

@@ -240,6 +240,7 @@ class Message:
         internal: always false here; only administrators have internal notes.
         attachments: its files.
         clock_differs: the author's clock was more than two days away from the relay's.
+        confirmed: the team has written behind it, so it has seen it; a receipt alone is the relay's word (attack 2).
     """
 
     seq: int
@@ -252,6 +253,7 @@ class Message:
     internal: bool = False
     attachments: tuple[AttachmentInfo, ...] = ()
     clock_differs: bool = False
+    confirmed: bool = False
 
     @property
     def verified(self) -> bool:
@@ -300,6 +302,7 @@ class Ticket:
         related: number of the ticket that it refers to.
         fields: answers to the form's further questions, by id.
         offline: empty, or why this is what was known before and not what the relay has now.
+        events: who came to read it and who no longer can, told in their place among the messages.
     """
 
     summary: TicketSummary
@@ -309,6 +312,7 @@ class Ticket:
     related: str
     fields: dict[str, str]
     offline: str = ""
+    events: tuple[TeamChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 from e2e_support.content import Attachment, OpenBody
 from e2e_support.errors import SupportError, TransportError, UsageError
 from e2e_support.vocab import Kind, Verdict
 from e2e_support_client import clock
+from e2e_support_client.discovery import Discovery
 from e2e_support_client.model import Message, State, Ticket, TicketSummary, utc
 from e2e_support_client.room import Room
 from e2e_support_client.rooms import Rooms
 from e2e_support_client.store import ItemRow, LocalStore
 from e2e_support_client.team import Team
-from e2e_support_client.view import actions, messages, summary
+from e2e_support_client.view import actions, messages, summary, team_events
 
 AT_ONCE: Final = 8  # tickets that are asked for at the same time
 WAITING_TEXT: Final = {
@@ -32,13 +34,15 @@ class Reader:
         store: what is known.
         rooms: the tickets.
         team: the roster.
+        discovery: finds what other devices made.
         user: display name of the user; empty for "You".
     """
 
-    def __init__(self, store: LocalStore, rooms: Rooms, team: Team, user: str) -> None:
+    def __init__(self, store: LocalStore, rooms: Rooms, team: Team, discovery: Discovery, user: str) -> None:
         self._store = store
         self._rooms = rooms
         self._team = team
+        self._discovery = discovery
         self._user = user
 
     # --- bringing up to date -----------------------------------------------------------------------------
@@ -48,6 +52,8 @@ class Reader:
         trouble = await self._refreshed()
         if trouble or not self._team.known:
             return trouble
+        with suppress(SupportError):  # what is known goes on
+            await self._discovery.look()
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def one(number: str) -> str:
@@ -122,7 +128,8 @@ class Reader:
             allowed = actions(state, self._team.roster.policy, clock.now())
             fields = {pair.name: pair.value for pair in state.fields}
             note = state.resolution_note
-            return Ticket(line, self._said(room), allowed, note, state.related, fields, offline)
+            events = tuple(team_events(room.thread.entries, self._team.roster))
+            return Ticket(line, self._said(room), allowed, note, state.related, fields, offline, events)
 
     async def message(self, number: str, seq: int) -> Message | None:
         """Return one message of a ticket, if that entry says something."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from e2e_support.policy import Policy
@@ -20,6 +20,7 @@ from e2e_support_client.model import (
     Page,
     Role,
     State,
+    TeamChange,
     TeamInfo,
     Ticket,
     TicketRef,
@@ -107,6 +108,9 @@ def ticket_json(ticket: Ticket) -> dict[str, Json]:
         "resolution": ticket.resolution,
         "related": ticket.related,
         "fields": dict[str, Json](ticket.fields),
+        "events": [
+            {"at": iso(event.at), "what": event.what, "after": event.after} for event in ticket.events
+        ],
     }
     return summary_json(ticket.summary) | whole
 
@@ -210,19 +214,42 @@ def ticket_text(ticket: Ticket) -> str:
     if ticket.resolution:
         head += ["", "Resolution:", textwrap.indent(plain_text(ticket.resolution).strip("\n"), "  ")]
     foot = [_offers(ticket)] if ticket.actions else []
-    return "\n\n".join(["\n".join(head), *(message_text(message) for message in ticket.messages), *foot])
+    return "\n\n".join(["\n".join(head), *_thread_text(ticket), *foot])
+
+
+def _thread_text(ticket: Ticket) -> Iterator[str]:
+    """Yield messages, and between them who came to read the ticket or no longer can."""
+    events = list(ticket.events)
+    for message in ticket.messages:
+        while events and events[0].after <= message.seq:
+            yield _event_line(events.pop(0))
+        yield message_text(message)
+    yield from map(_event_line, events)
+
+
+def _event_line(event: TeamChange) -> str:
+    return f"* {stamp(event.at)}  {plain_line(event.what)}"
 
 
 def message_text(message: Message) -> str:
     """Return a message: who and when in one line, then warnings, text and files."""
     did = _KINDS.get(message.kind, "")
-    title = " · ".join(part for part in (name_text(message.author), did, stamp(message.at)) if part)
+    title = " · ".join(
+        part for part in (name_text(message.author), did, stamp(message.at), _seen_text(message)) if part
+    )
     bad = message.verdict is not Verdict.OK
     lines = [f"! {message.verdict.name.lower()}: {reason_text(message.reason)}"] if bad else []
     lines += ["! its author's clock was more than two days off"] if message.clock_differs else []
     lines += plain_text(message.body).strip("\n").split("\n") if message.body else []
     lines += [f"[file] {plain_line(file.name)} ({size_of(file.size)})" for file in message.attachments]
     return "\n".join([title, *(f"  {line}".rstrip() for line in lines)])
+
+
+def _seen_text(message: Message) -> str:
+    """Return how far a user's own message has come for certain (attack 2)."""
+    if message.author.role is not Role.USER or message.verdict is not Verdict.OK:
+        return ""
+    return "confirmed by the team" if message.confirmed else "stored"
 
 
 def name_text(author: Author) -> str:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from e2e_support.content import Author
 from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened, Record, Sealed
-from e2e_support.crypto.secret import Secret
-from e2e_support.errors import UsageError
+from e2e_support.errors import PeerError, UsageError
 from e2e_support.ids import BlobId
+from e2e_support.limits import PAGE_BYTES_MAX, PAGE_ITEMS_MAX
 from e2e_support.thread import Thread
 from e2e_support.ticket import Fact, label
 from e2e_support.ticket_keys import TicketKeys, UserKeyPort
 from e2e_support.vocab import AuthorRole, Kind
+from e2e_support.wire import Head, Page, Stored
 from e2e_support_client.channel import Channel, KeepSealed
-from e2e_support_client.port import RelayPort
+from e2e_support_client.port import Refused, RelayPort
 from e2e_support_client.store import JournalRow, TicketRow
 from e2e_support_client.team import Team
 from e2e_support_client.view import event_kind, role_of
@@ -38,10 +39,12 @@ class Room:
         team: the roster.
         channel: pulls and pushes.
         thread: verdicts and state.
+        relay: gets back what it lost.
 
     Attributes:
         fresh: entries that the store does not have yet.
         journal: what they tell the person.
+        handed: whether the relay was given back what it lost and does not show it yet.
     """
 
     row: TicketRow
@@ -49,12 +52,14 @@ class Room:
     team: Team
     channel: Channel
     thread: Thread
+    relay: RelayPort
     fresh: list[Record] = field(default_factory=list[Record])
     journal: list[JournalRow] = field(default_factory=list[JournalRow])
+    handed: bool = False
 
     @classmethod
     def resume(
-        cls, row: TicketRow, master: Secret, team: Team, relay: RelayPort, records: Sequence[Record]
+        cls, row: TicketRow, keys: TicketKeys, team: Team, relay: RelayPort, records: Sequence[Record]
     ) -> Room:
         """Return the room of a ticket with the entries that were opened before.
 
@@ -62,11 +67,10 @@ class Room:
             TrustError: ``no_roster`` before the team was ever verified.
         """
         team_id = team.pin.team_id
-        keys = TicketKeys.derive(master, team_id, row.month, row.place)
         port = UserKeyPort(team_id, keys.reply)
         conversation = Conversation(keys.mailbox, team.roster, port, author_key=keys.author.public)
         channel = Channel(relay, team, conversation, lambda: keys.capability)
-        room = cls(row, keys, team, channel, Thread(team.roster))
+        room = cls(row, keys, team, channel, Thread(team.roster), relay)
         for opened in conversation.resume(records):
             room.thread.take(opened)
         return room
@@ -96,8 +100,37 @@ class Room:
         return None
 
     async def pull(self) -> None:
-        """Follow what is new at the relay. Errors as in ``Channel.pull``; what came before them is followed."""
-        await self.channel.pull(self.take)
+        """Follow what is new at the relay, which gets back what it lost (attack 88).
+
+        Errors as in ``Channel.pull``; what came before them is followed.
+        """
+        try:
+            await self.channel.pull(self.take)
+        except PeerError as error:
+            if error.code != "rollback" or not await self._hand_back():
+                raise
+            await self.channel.pull(self.take)
+        self.handed = False
+
+    async def _hand_back(self) -> bool:
+        """Give a relay that was restored from a backup what is known here, once for each rollback (§3.10).
+
+        It is nothing that the relay did not have before, receipts included; so a dishonest one learns nothing.
+        """
+        if self.handed or self.row.problem == "rollback":
+            return False
+        self.handed = True
+        chain, key = self.channel.conversation.chain, self.keys.capability
+        head = (await self.relay.read(chain.mailbox, chain.length, key)).head
+        missing = self.thread.entries[head.length :]
+        if not all(opened.entry for opened in missing):  # kept by a version that did not keep them
+            return False
+        try:
+            for page in pages(missing):
+                await self.relay.hand_back(chain.mailbox, page, key)
+        except Refused:
+            return False
+        return True
 
     async def push(self, draft: Draft, blobs: Sequence[BlobId], fact: Fact, keep: KeepSealed) -> Opened:
         """Seal, keep and store a draft; errors as in ``Channel.push`` and the rules' refusals."""
@@ -155,3 +188,15 @@ class Room:
         """Take the entry that a push returned, unless it was pulled on the way."""
         if own.seq == len(self.thread.entries):
             self.take(own)
+
+
+def pages(entries: Sequence[Opened]) -> Iterator[Page]:
+    """Yield entries as pages that a relay takes back, each with the head that it leads to."""
+    items: list[Stored] = []
+    size = 0
+    for opened in entries:
+        size += len(opened.entry) + len(opened.receipt)
+        items.append(Stored(opened.entry, opened.receipt))
+        if len(items) == PAGE_ITEMS_MAX or size >= PAGE_BYTES_MAX // 2 or opened is entries[-1]:
+            yield Page(Head(opened.seq + 1, opened.hash), tuple(items))
+            items, size = [], 0

@@ -22,6 +22,7 @@ from e2e_support_client.team import Team
 from e2e_support_client.trust_store import TrustStore
 
 _log = logging.getLogger("e2e_support")
+ERA = 1_000_000  # a month's number is below it
 CLAIMS = frozenset({"not_found", "erased"})
 """A relay's words about a whole mailbox: shown as its claim, and nothing is purged here (attack 81)."""
 
@@ -34,32 +35,48 @@ class Rooms:
         trust: keeps proofs.
         team: the roster.
         relay: where the logs are.
-        master: the user's master secret.
+        masters: the user's master secrets, the newest last: new tickets are its.
 
     Attributes:
         listeners: set whenever something new was kept.
     """
 
     def __init__(
-        self, store: LocalStore, trust: TrustStore, team: Team, relay: RelayPort, master: Secret
+        self, store: LocalStore, trust: TrustStore, team: Team, relay: RelayPort, masters: Sequence[Secret]
     ) -> None:
         self._store = store
         self._trust = trust
         self._team = team
         self._relay = relay
-        self._master = master
+        self._masters = list(masters)
         self.listeners: set[asyncio.Event] = set()
         self._open: dict[str, Room] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def place(self, month: int, index: int) -> TicketRow:
-        """Return the ticket that a month's index stands for."""
-        keys = TicketKeys.derive(self._master, self._team.pin.team_id, month, index)
-        return TicketRow(ticket_number(keys.mailbox), keys.mailbox, month, index)
+        """Return the ticket that an index stands for, in a month (yyyymm) of the newest master."""
+        dated = self.dated(month)
+        keys = self._derive(dated, index)
+        return TicketRow(ticket_number(keys.mailbox), keys.mailbox, dated, index)
+
+    def dated(self, month: int) -> int:
+        """Return how a month of the newest master is written: each master has its own (5.1)."""
+        return (len(self._masters) - 1) * ERA + month
+
+    def use(self, master: Secret, *, instead: bool) -> None:
+        """Open new tickets under another master.
+
+        Args:
+            master: the new one.
+            instead: whether there are no tickets under the one before.
+        """
+        if instead:
+            self._masters.pop()
+        self._masters.append(master)
 
     def keys(self, row: TicketRow) -> TicketKeys:
         """Return the user's keys of a ticket."""
-        return TicketKeys.derive(self._master, self._team.pin.team_id, row.month, row.place)
+        return self._derive(row.month, row.place)
 
     async def row(self, number: str) -> TicketRow:
         """Return where a ticket is.
@@ -154,11 +171,15 @@ class Rooms:
             _log.warning("a ticket's log: %s", code or "in order again")
             await self._store.set_problem(row.number, code)
 
+    def _derive(self, dated: int, index: int) -> TicketKeys:
+        era, month = divmod(dated, ERA)
+        return TicketKeys.derive(self._masters[era], self._team.pin.team_id, month, index)
+
     async def _load(self, row: TicketRow) -> Room:
         room = self._open.get(row.number)
         if room is None:
             records = await self._store.records(row.number)
-            room = Room.resume(row, self._master, self._team, self._relay, records)
+            room = Room.resume(row, self.keys(row), self._team, self._relay, records)
             self._open[row.number] = room
         room.row = row
         room.refresh_team()

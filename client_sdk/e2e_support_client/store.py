@@ -90,7 +90,7 @@ class TicketRow:
     Attributes:
         number: as people know it.
         mailbox: of its shared log.
-        month: yyyymm of its keys.
+        month: yyyymm of its keys, and a million for every master that the user had before (``Rooms``).
         place: index of its keys within the month.
         read_upto: number of entries that the person has seen.
         problem: what was wrong with the relay's last answer; empty if nothing.
@@ -229,6 +229,14 @@ class LocalStore:
         """Return a ticket, if this device knows it."""
         row = await self._db.fetch_one("SELECT * FROM tickets WHERE number = ?", number)
         return _ticket(row) if row else None
+
+    async def add_ticket(self, row: TicketRow) -> None:
+        """Follow a ticket that was made elsewhere; nothing changes if it is known."""
+        async with self._db.transaction() as write:
+            await write.execute(
+                "INSERT OR IGNORE INTO tickets (number, mailbox, month, place) VALUES (?, ?, ?, ?)",
+                *(row.number, bytes(row.mailbox), row.month, row.place),
+            )
 
     async def place_item(
         self, key: MessageId, month: int, ticket_at: Callable[[int], TicketRow]

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from e2e_support.errors import TransportError, TrustError, UsageError
 from e2e_support.proof import Proof, check_proof
+from e2e_support.support_link import SupportLink
 from e2e_support_client import render_trust as render
 from e2e_support_client.client import SupportClient
-from e2e_support_client.model import ProofInfo, TeamInfo
-from e2e_support_client.terminal import Terminal
+from e2e_support_client.model import OnProgress, ProofInfo, Registration, TeamInfo
+from e2e_support_client.render import count, table
+from e2e_support_client.terminal import Terminal, read_text
+from e2e_support_keys.phrase import from_phrase
 
 OpenClient = Callable[[Namespace, Terminal, str | None], SupportClient]
+ShowProgress = Callable[[Terminal], OnProgress]
+WATCHED: Final = "watch"  # name of the cursor up to which `watch` has told what happened
+_NEW_KEYS = (
+    "New keys are for when somebody else may have yours: they cannot open what you write from now on.\n"
+    "Your tickets until now stay readable and writable on this device, and whoever has the old keys can read them\n"
+    "too. The old words restore only those; write down the new words, which restore only what comes now.\n"
+)
 
 
 class TrustCommands:
@@ -23,10 +35,12 @@ class TrustCommands:
 
     Args:
         client: opens the client that the options ask for.
+        progress: shows long work.
     """
 
-    def __init__(self, client: OpenClient) -> None:
+    def __init__(self, client: OpenClient, progress: ShowProgress) -> None:
         self._client = client
+        self._progress = progress
 
     # --- the team ----------------------------------------------------------------------------------------
 
@@ -63,6 +77,33 @@ class TrustCommands:
         shown = check_proof(await asyncio.to_thread(_read, options.path))
         terminal.show(render.shown_json(shown), render.shown_text(shown))
 
+    # --- the user's keys ---------------------------------------------------------------------------------
+
+    async def restore(self, options: Namespace, terminal: Terminal) -> None:
+        """Bring back keys and tickets from the 24 words, which are read and never given as an argument."""
+        SupportLink.parse(options.link)
+        phrase = read_text(None, "Type the 24 words of your recovery phrase.")
+        from_phrase(phrase)  # before anybody is asked for a passphrase, and before keys are made
+        async with self._client(options, terminal, options.link) as support:
+            found = await support.restore(phrase, on_progress=self._progress(terminal))
+            for event in (await support.news())[-1:]:
+                await support.remember(WATCHED, event.cursor)  # what is restored is no news
+        text = f"Your keys are back, and {count(found, 'ticket')} with them. See them with `e2e-ticket list`."
+        terminal.show({"found": found}, text)
+
+    async def recovery(self, options: Namespace, terminal: Terminal) -> None:
+        """Show the words again; the keys' passphrase was asked for to open them."""
+        async with self._client(options, terminal, None) as support:
+            _tell_phrase(await support.register(), terminal)
+
+    async def new_keys(self, options: Namespace, terminal: Terminal) -> None:
+        """Begin new keys once the person has read what that means."""
+        if not options.yes:
+            terminal.err.write(_NEW_KEYS)
+            _confirm(terminal)
+        async with self._client(options, terminal, None) as support:
+            _tell_phrase(await support.new_keys(), terminal)
+
 
 def add_path(parser: argparse.ArgumentParser, told: str) -> None:
     """Let a command take a path."""
@@ -81,6 +122,30 @@ async def _known(support: SupportClient, terminal: Terminal) -> TeamInfo:
         message = f"this is what was known before: {error.message}"
         terminal.tell(UsageError("offline", message, hint="Try again when the relay can be reached."))
         return team
+
+
+def _confirm(terminal: Terminal) -> None:
+    """Do nothing if the person agrees.
+
+    Raises:
+        UsageError: ``not_confirmed``.
+    """
+    if sys.stdin.isatty():
+        terminal.err.write("Begin new keys? Type yes: ")
+        terminal.err.flush()
+        if sys.stdin.readline().strip().lower() == "yes":
+            return
+    raise UsageError("not_confirmed", "nobody agreed to new keys", hint="Nothing was changed. Add --yes.")
+
+
+def _tell_phrase(registration: Registration, terminal: Terminal) -> None:
+    words = registration.recovery_phrase.split()
+    rows = [words[at : at + 6] for at in range(0, len(words), 6)]
+    text = (
+        "These words bring back your keys and tickets on any device. Whoever has them can read your tickets:\n"
+        "write them on paper and keep it safe.\n\n" + table(rows)
+    )
+    terminal.show({"recovery_phrase": registration.recovery_phrase}, text)
 
 
 def _chosen(proofs: tuple[ProofInfo, ...], which: int | None) -> ProofInfo:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from e2e_support.content import Attachment, CloseBody, MessageBody, OpenBody, ReopenBody, ResolutionBody
 from e2e_support.conversation import Opened
+from e2e_support.ids import MemberId
 from e2e_support.limits import CLOCK_WARNING
 from e2e_support.policy import Policy
 from e2e_support.policy_parts import StaffIdentity
+from e2e_support.roster import TrustedRoster
+from e2e_support.roster_links import open_link
 from e2e_support.thread import Thread
 from e2e_support.ticket import Fact, TicketState, judge, label
 from e2e_support.vocab import AuthorRole, Kind, Verdict
@@ -19,6 +23,7 @@ from e2e_support_client.model import (
     EventKind,
     Message,
     Role,
+    TeamChange,
     TicketSummary,
     utc,
 )
@@ -73,13 +78,18 @@ def messages(entries: Iterable[Opened], policy: Policy, user: str) -> Iterator[M
         user: display name of the user; empty for "You".
     """
     said: dict[bytes, bytes] = {}
+    entries = list(entries)
+    confirmed = max(
+        (o.seq for o in entries if o.verdict is Verdict.OK and role_of(o) is Role.TEAM), default=0
+    )
     for opened in entries:
         inner = opened.inner
         if inner and opened.reason == "same_message" and said.get(inner.message_id) == inner.body:
             continue  # a lost answer made the same words stand twice (attack 87)
         message = message_of(opened, policy, user)
         if message is not None:
-            yield message
+            by_user = message.author.role is Role.USER
+            yield replace(message, confirmed=by_user and message.seq < confirmed)
         if inner:
             said.setdefault(inner.message_id, inner.body)
 
@@ -103,6 +113,36 @@ def message_of(opened: Opened, policy: Policy, user: str) -> Message | None:
         attachments=tuple(_file(file) for file in files),
         clock_differs=differs,
     )
+
+
+def team_events(entries: Sequence[Opened], roster: TrustedRoster) -> Iterator[TeamChange]:
+    """Yield who came to read a ticket and who no longer can, between the roster heads that its entries cite.
+
+    Args:
+        entries: with their final verdicts.
+        roster: the newest; what changed since the last entry is told behind it.
+    """
+    known = 0
+    for opened in entries:
+        if opened.verdict is Verdict.OK and opened.inner is not None:
+            cited = opened.inner.roster_head.length
+            yield from _changes(roster, known or cited, cited, opened.seq)
+            known = max(known, cited)
+    yield from _changes(roster, known or len(roster.links), len(roster.links), len(entries))
+
+
+def _changes(roster: TrustedRoster, start: int, end: int, after: int) -> Iterator[TeamChange]:
+    told: list[tuple[int, str]] = []
+    for device in roster.devices_ever.values():
+        who = f"{device.record.label} ({device.record.role.name.lower()})"
+        if start <= device.added < end:
+            first = device.record.member_id == MemberId(device.record.device_id)
+            what = "A new administrator" if first else "A further device of an administrator"
+            told.append((device.added, f"{what} can read this ticket: {who}"))
+        if device.revoked is not None and start <= device.revoked < end:
+            told.append((device.revoked, f"Removed, and reads nothing that is written from now on: {who}"))
+    for seq, what in sorted(told):
+        yield TeamChange(utc(open_link(roster.links[seq]).body.time), what, after)
 
 
 def summary(
