@@ -72,6 +72,7 @@ ON CONFLICT (mailbox) DO UPDATE SET length = max(length, excluded.length)
 
 async def _note(change: Transaction, items: tuple[FeedItem, ...]) -> None:
     """Queue the mailboxes that moved; one in quarantine only counts, so that noise costs nothing (26, 27)."""
+    items = tuple(item for item in items if any(item.mailbox_id))  # zeros: it was erased since (§3.9)
     rows = [(item.mailbox_id, item.seq + 1, item.cursor) for item in items]
     await change.execute_many(_NOTE, rows)
     counted = [(item.seq + 1, item.mailbox_id) for item in items]

@@ -152,6 +152,28 @@ async def save_entries(change: Transaction, opened: Iterable[tuple[MailboxId, Op
     await change.execute_many(sql, rows)
 
 
+async def last_record(queries: Queries, mailbox: MailboxId) -> Record | None:
+    """Return the newest entry of a log as it was opened."""
+    sql = "SELECT record FROM entries WHERE mailbox = ? ORDER BY seq DESC LIMIT 1"
+    row = await queries.fetch_one(sql, mailbox)
+    return Record.from_bytes(row[0]) if row else None
+
+
+# --- barriers --------------------------------------------------------------------------------------------
+
+
+async def unbarred(queries: Queries, links: int) -> list[tuple[MailboxId, int]]:
+    """Return the tickets whose removals were not looked at up to a length of the roster, and when each moved."""
+    sql = """SELECT tickets.mailbox, updated_at FROM tickets LEFT JOIN barriers USING (mailbox)
+        WHERE ifnull(barriers.links, 0) < ? ORDER BY updated_at DESC"""
+    return [(MailboxId(row[0]), row[1]) for row in await queries.fetch_all(sql, links)]
+
+
+async def mark_barrier(change: Transaction, mailbox: MailboxId, links: int) -> None:
+    """Remember up to which length of the roster a log's removals were looked at."""
+    await change.execute("INSERT OR REPLACE INTO barriers (mailbox, links) VALUES (?, ?)", mailbox, links)
+
+
 # --- tickets ---------------------------------------------------------------------------------------------
 
 

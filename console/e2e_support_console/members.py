@@ -13,10 +13,13 @@ from e2e_support.roster_links import Threshold
 from e2e_support.vocab import Role
 from e2e_support.wire import Batch, DeviceRecord, Offer
 from e2e_support_client import clock
+from e2e_support_console.barriers import BarrierPass, OnProgress
 from e2e_support_console.changes import carry_out
 from e2e_support_console.desk import Desk
 from e2e_support_console.invites import answer, forget_invitation, invitation_for, invited, open_door
 from e2e_support_console.proposals import Proposal, post
+from e2e_support_console.renewal import renew
+from e2e_support_console.sync import Sync
 from e2e_support_keys.changes import add_device_batch, leave_batch, propose, remove_devices_batch
 from e2e_support_keys.history import name_of
 
@@ -114,13 +117,19 @@ class Members:
         if proposal is None:
             async with desk.store.transaction() as change:
                 await forget_invitation(change, name)
+            await renew(desk)  # two must vouch as soon as there are two: the newcomer finds it waiting
         return proposal
 
-    async def remove(self, name: str) -> Proposal | None:
+    async def remove(
+        self, name: str, on_progress: OnProgress = lambda _done, _total: None
+    ) -> Proposal | None:
         """Remove a member with all devices; from then on they read nothing that is new.
+
+        What they wrote so far is fetched first, and afterwards every active ticket says that it is believed.
 
         Args:
             name: as ``list`` shows it.
+            on_progress: told how many tickets are done, of how many.
 
         Returns:
             The proposal if more owners must sign, ``None`` once they are removed.
@@ -130,7 +139,7 @@ class Members:
             TrustError: ``owners_below_threshold``.
         """
         desk = self._desk
-        await desk.team.refresh()
+        await self._fetch()
         gone = [device.device_id for device in self.find(name).devices]
 
         def build(roster: TrustedRoster) -> Batch | None:
@@ -141,7 +150,11 @@ class Members:
                 *(roster, desk.team.keys, left, desk.bundle), now=clock.now(), random=clock.random
             )
 
-        return await carry_out(desk, build)
+        proposal = await carry_out(desk, build)
+        if proposal is None:
+            await renew(desk)
+            await BarrierPass(desk).run(on_progress)
+        return proposal
 
     async def leave(self) -> None:
         """Let this device leave; the next owner or agent begins an epoch that it does not have (protocol 4.5).
@@ -189,6 +202,11 @@ class Members:
         if not found:
             raise UsageError("no_member", f"{name} is not in the team", hint="See `e2e-admin member list`.")
         return found[0]
+
+    async def _fetch(self) -> None:
+        sync, report = Sync(self._desk), None
+        while report is None or (report.left and report.done):
+            report = await sync.run()
 
     def _own(self) -> DeviceRecord:
         own = self._desk.roster.devices.get(self._desk.bundle.device_id)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from e2e_support.errors import SupportError, UsageError
+from e2e_support.errors import SupportError, TransportError, UsageError
 from e2e_support.invitation import Invitation
 from e2e_support.policy import DEFAULT, Policy
 from e2e_support.support_link import SupportLink
@@ -20,13 +20,17 @@ from e2e_support_client.transport import HttpRelay
 from e2e_support_console import feed
 from e2e_support_console.alarms import Alarm, alarms, clear_alarms
 from e2e_support_console.desk import Desk
+from e2e_support_console.duties import do_duties
 from e2e_support_console.founding import STORE_NAME, NewTeam, confirm, found, load_device, require_finished
 from e2e_support_console.inbox import Inbox
 from e2e_support_console.index import open_index
 from e2e_support_console.joining import join
+from e2e_support_console.key_care import KeyCare, recovery_texts
 from e2e_support_console.members import Members
 from e2e_support_console.outgoing import forget_unsent
 from e2e_support_console.proposals import Proposals
+from e2e_support_console.recovering import recover_team
+from e2e_support_console.renewal import renew
 from e2e_support_console.sync import BUDGET, Sync, SyncReport
 from e2e_support_console.team_sync import TeamSync
 from e2e_support_console.writer import Writer
@@ -47,6 +51,7 @@ class TeamClient:
     Attributes:
         inbox: the team's tickets.
         members: the team's people.
+        keys: rotation, checks, recovery.
         proposals: changes that wait for more owners.
         desk: keys, roster, relay and store; for the other parts of the console.
     """
@@ -56,6 +61,7 @@ class TeamClient:
         self._resources = resources
         self.inbox = Inbox(desk)
         self.members = Members(desk)
+        self.keys = KeyCare(desk)
         self.proposals = Proposals(desk)
 
     @classmethod
@@ -98,6 +104,8 @@ class TeamClient:
             await stack.enter_async_context(store)
             desk = Desk(bundle, port, store, await TeamSync.load(port, bundle, store))
             await confirm(desk)
+            with suppress(TransportError):  # the next sync does it
+                await renew(desk)
             return cls(desk, stack.pop_all())
 
     @classmethod
@@ -160,6 +168,38 @@ class TeamClient:
             port = _connected(stack, relay, invitation.team.url)
             return await join(port, invitation, keystore, Path(state_dir), tuple(languages))
 
+    @classmethod
+    async def recover(
+        cls,
+        link: str,
+        typed: str,
+        *,
+        name: str,
+        keystore: Keystore,
+        state_dir: PathLike,
+        relay: RelayPort | None = None,
+    ) -> Self:
+        """Make this device an owner with what stands on the recovery sheets.
+
+        Args:
+            link: the team's support link.
+            typed: 24 words, or enough shares.
+            name: how colleagues are to see the new owner.
+            keystore: where this device's keys are kept.
+            state_dir: directory of the local encrypted store.
+            relay: speaks to the relay instead of HTTP, for tests.
+
+        Raises:
+            UsageError: ``bad_phrase``, ``bad_share``, ``too_few_shares``, ``not_recovery``, ``team_exists``.
+            TransportError: the relay is away; what was made is kept, run it again.
+            TrustError, PeerError: relay or team are not as they must be.
+        """
+        pin, texts = SupportLink.parse(link), recovery_texts(typed)
+        async with AsyncExitStack() as stack:
+            port = _connected(stack, relay, pin.url)
+            await recover_team(port, pin, texts, name, keystore, Path(state_dir))
+        return await cls.unlock(keystore, state_dir, relay=relay)
+
     # --- the team ----------------------------------------------------------------------------------------
 
     @property
@@ -204,6 +244,7 @@ class TeamClient:
         """
         report = await Sync(self.desk).run(budget=budget)
         try:
+            await do_duties(self.desk)
             await Writer(self.desk).settle_all()
         except SupportError as error:
             return replace(report, trouble=report.trouble or error)

@@ -1,0 +1,191 @@
+"""The barrier pass: after a removal every active log says up to where the removed device's entries are believed.
+
+Without it somebody who was removed could, with the relay's help, write entries and date them back (protocol 4.8).
+What is done stands in the logs themselves: a console that was killed goes on where it was, and any other console
+finishes what one that disappeared has left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from e2e_support.content import BarrierBody, BarrierItem, Inner
+from e2e_support.conversation import Draft, Opened, Record, Sealed
+from e2e_support.errors import PeerError, TransportError, UsageError
+from e2e_support.freshness import DAY
+from e2e_support.ids import ID_SIZE, DeviceId, Hash, MailboxId, MessageId
+from e2e_support.roster import TrustedRoster
+from e2e_support.roster_links import open_link
+from e2e_support.vocab import Kind, Verdict
+from e2e_support_client import clock
+from e2e_support_console.desk import Desk
+from e2e_support_console.follow import Follower
+from e2e_support_console.index import last_record, mark_barrier, unbarred
+from e2e_support_console.logs import Log
+from e2e_support_console.staff_log import WRITERS
+
+ACTIVE_DAYS: Final = 90
+_ITEMS_MAX: Final = 256
+OnProgress = Callable[[int, int], None]
+"""Is told how many logs are done, of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A link that removed a device.
+
+    Attributes:
+        seq: its sequence number.
+        hash: its hash, which barriers name.
+        device_id: who was removed.
+        ours: whether this device signed it first: it had fetched everything just before.
+    """
+
+    seq: int
+    hash: Hash
+    device_id: DeviceId
+    ours: bool
+
+
+class _AlreadyThere(UsageError):
+    """Another console was faster."""
+
+    def __init__(self) -> None:
+        super().__init__("already_there", "the barrier stands")
+
+
+@dataclass(frozen=True, slots=True)
+class BarrierPass:
+    """Writes the barriers that are missing.
+
+    Args:
+        desk: the unlocked device.
+    """
+
+    desk: Desk
+
+    async def run(self, on_progress: OnProgress = lambda _done, _total: None) -> int:
+        """Bring every active log up to the newest removal; return how many could not be.
+
+        Args:
+            on_progress: told after every log.
+
+        Raises:
+            TransportError: the relay is away; the next run goes on.
+        """
+        found = removals(self.desk.roster, self.desk.bundle.device_id)
+        own = self.desk.roster.devices.get(self.desk.bundle.device_id)
+        if not found or own is None or own.role not in WRITERS:
+            return 0
+        upto = max(removal.seq for removal in found) + 1
+        due, left = await self._due(found, upto), 0
+        for number, mailbox in enumerate(due, 1):
+            left += not await self._bar(mailbox, found, upto)
+            on_progress(number, len(due))
+        return left
+
+    async def _due(self, found: tuple[Removal, ...], upto: int) -> list[MailboxId]:
+        """Return the logs that were active lately, closed ones too, and those where a removed device spoke last."""
+        since, gone = clock.now() - ACTIVE_DAYS * DAY, {removal.device_id for removal in found}
+        store = self.desk.store
+        return [
+            mailbox
+            for mailbox, updated in await unbarred(store, upto)
+            if updated >= since or _author(await last_record(store, mailbox)) in gone
+        ]
+
+    async def _bar(self, mailbox: MailboxId, found: tuple[Removal, ...], upto: int) -> bool:
+        follower, log = Follower(self.desk), await self.desk.load(mailbox)
+        try:
+            await follower.pull(mailbox, log)
+            if items := tuple(_items(log, found)):
+                await self._write(log, items, found)
+                await follower.save(mailbox, log)
+        except TransportError:
+            raise
+        except PeerError:  # the sync has raised its alarm; the next run looks again
+            return False
+        except UsageError:  # erased, full, or begun before this device may read: others do it if they can
+            pass
+        async with self.desk.store.transaction() as change:
+            await mark_barrier(change, mailbox, upto)
+        return True
+
+    async def _write(self, log: Log, items: tuple[BarrierItem, ...], found: tuple[Removal, ...]) -> None:
+        wanted = {item.revocation for item in items}
+
+        def check() -> None:
+            if all(_is_barred(log.thread.entries, one.seq, one.hash) for one in found if one.hash in wanted):
+                raise _AlreadyThere
+
+        async def keep(_: Sealed) -> None:
+            """The log itself tells the next run whether it was stored."""
+
+        draft = Draft(Kind.BARRIER, BarrierBody(items), MessageId(clock.random(ID_SIZE)))
+        try:
+            own = await log.channel.push(
+                draft, self.desk.author(), keep=keep, check=check, on_pulled=log.take
+            )
+        except _AlreadyThere:
+            return
+        if own.seq == len(log.thread.entries):
+            log.take(own)
+
+
+def removals(roster: TrustedRoster, own: DeviceId) -> tuple[Removal, ...]:
+    """Return all removals of a roster.
+
+    Args:
+        roster: the newest roster.
+        own: this device.
+    """
+    return tuple(
+        Removal(
+            device.revoked, roster.hashes[device.revoked], gone, _signed_by(roster, device.revoked) == own
+        )
+        for gone, device in roster.devices_ever.items()
+        if device.revoked is not None
+    )
+
+
+def _signed_by(roster: TrustedRoster, seq: int) -> DeviceId:
+    return open_link(roster.links[seq]).signatures[0].device_id
+
+
+def _items(log: Log, found: tuple[Removal, ...]) -> Iterator[BarrierItem]:
+    """Yield the barriers that a log lacks and this console can vouch for."""
+    entries = log.thread.entries
+    missing = [one for one in found if _is_older(entries, one) and not _is_barred(entries, one.seq, one.hash)]
+    for removal in missing[:_ITEMS_MAX]:
+        upto = max((entry.seq for entry in entries if entry.known <= removal.seq), default=0)
+        late = any(_is_by(entry, removal.device_id) and entry.seq > upto for entry in entries)
+        if removal.ours or not late:  # a console that was away must not condemn what others had read in time
+            yield BarrierItem(removal.hash, upto)
+
+
+def _is_older(entries: list[Opened], removal: Removal) -> bool:
+    """Tell whether a log began before a removal; later ones are sealed to keys that the device never had."""
+    first = entries[0].inner if entries else None
+    return first is not None and first.roster_head.length <= removal.seq
+
+
+def _is_by(entry: Opened, device_id: DeviceId) -> bool:
+    return entry.device is not None and entry.device.device_id == device_id
+
+
+def _is_barred(entries: list[Opened], seq: int, revocation: Hash) -> bool:
+    """Tell whether a device that stood after a removal has set its barrier."""
+    return any(
+        entry.verdict is Verdict.OK
+        and entry.device is not None
+        and isinstance(entry.body, BarrierBody)
+        and (entry.inner is not None and entry.inner.roster_head.length > seq)
+        and revocation in {item.revocation for item in entry.body.items}
+        for entry in entries
+    )
+
+
+def _author(record: Record | None) -> bytes:
+    return Inner.from_bytes(record.inner).author.key if record and record.inner else b""

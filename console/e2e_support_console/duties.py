@@ -1,0 +1,76 @@
+"""What every console does for the team when it syncs: audit new epochs, rotate where due, vouch, set barriers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from e2e_support.errors import TrustError
+from e2e_support.roster import TrustedRoster
+from e2e_support.wire import Batch
+from e2e_support_client import clock
+from e2e_support_console.alarms import new_alarm, raise_alarms
+from e2e_support_console.barriers import BarrierPass
+from e2e_support_console.changes import carry_out
+from e2e_support_console.desk import Desk
+from e2e_support_console.index import number_of, packages, remember
+from e2e_support_console.renewal import renew
+from e2e_support_console.staff_log import WRITERS
+from e2e_support_keys.audit import Finding, audit
+from e2e_support_keys.changes import rotate_batch
+
+_AUDITED: Final = "audited"
+_HARMLESS: Final = frozenset({"no_seed", "no_package", "rotation_due"})
+"""Findings that say what a device was never given, or what is mended by the next console."""
+
+
+async def do_duties(desk: Desk) -> None:
+    """Do what is due; each thing is found out anew every time, so that a kill at any moment loses nothing.
+
+    Raises:
+        SupportError: what the relay says; the next sync tries again.
+    """
+    await audit_epochs(desk)
+    await rotate_if_due(desk)
+    await renew(desk)
+    await BarrierPass(desk).run()
+
+
+async def audit_epochs(desk: Desk) -> None:
+    """Look through the epochs that are new here, and raise an alarm for what is wrong with them (protocol 4.5)."""
+    roster = desk.roster
+    done, count = await number_of(desk.store, _AUDITED), len(roster.epochs)
+    if done >= count:
+        return
+    kept = {package.epoch: package for package in await packages(desk.store)}
+    found = audit(roster, kept, desk.team.keys)
+    wrong = [one for one in found if one.epoch >= done and one.code not in _HARMLESS]
+    async with desk.store.transaction() as change:
+        await raise_alarms(change, [new_alarm(_trouble(one), now=clock.now()) for one in wrong])
+        await remember(change, _AUDITED, count)
+
+
+async def rotate_if_due(desk: Desk) -> None:
+    """Begin an epoch where somebody left by themselves: a leaver must not know its keys (protocol 4.5)."""
+    own = desk.roster.devices.get(desk.bundle.device_id)
+    if own is None or own.role not in WRITERS or not is_rotation_due(desk.roster):
+        return
+
+    def build(roster: TrustedRoster) -> Batch | None:
+        if not is_rotation_due(roster):
+            return None
+        return rotate_batch(roster, desk.team.keys, desk.bundle, now=clock.now(), random=clock.random)
+
+    await carry_out(desk, build)
+
+
+def is_rotation_due(roster: TrustedRoster) -> bool:
+    """Tell whether a device that has left still has the newest epoch."""
+    return any(box.device_id not in roster.devices for box in roster.epoch.boxes)
+
+
+def _trouble(finding: Finding) -> TrustError:
+    return TrustError(
+        f"epoch_{finding.code}",
+        finding.what,
+        hint="See `e2e-admin team audit`. A rotation mends it; ask who signed that epoch how it came to be.",
+    )

@@ -1,0 +1,101 @@
+"""Vouches for the newest roster, so that users go on sending: alone or with others, when half of the time is over.
+
+Two devices must agree as soon as there are two; what one has signed waits at the relay for the next (protocol 4.7).
+"""
+
+from __future__ import annotations
+
+from e2e_support.errors import PeerError, TrustError
+from e2e_support.freshness import (
+    DAY,
+    FreshUntil,
+    check_freshness,
+    cosign_freshness,
+    freshness_of,
+    sign_freshness,
+)
+from e2e_support.roster import TrustedRoster
+from e2e_support.wire import Freshness
+from e2e_support_client import clock
+from e2e_support_console.desk import Desk
+from e2e_support_console.index import bytes_of, remember
+from e2e_support_console.staff_log import WRITERS
+
+_KEPT = "freshness"
+
+
+async def renew(desk: Desk) -> bool:
+    """State or co-sign that the roster is the newest, where that is due; tell whether users can send.
+
+    Args:
+        desk: the unlocked device; an auditor's signs nothing.
+
+    Raises:
+        Refused, TransportError, PeerError: what the relay says.
+    """
+    roster, now = desk.roster, clock.now()
+    if _is_good(roster, await bytes_of(desk.store, _KEPT), now):
+        return True
+    newest = await desk.relay.freshness(desk.team_id) or b""
+    if _is_good(roster, newest, now):
+        await _keep(desk, newest)
+        return True
+    own = roster.devices.get(desk.bundle.device_id)
+    if own is None or own.role not in WRITERS:
+        return _until(roster, newest, now) is not None
+    return await _state(desk, now)
+
+
+async def fresh_until(desk: Desk) -> FreshUntil | None:
+    """Return the statement that was seen last, while it holds."""
+    return _until(desk.roster, await bytes_of(desk.store, _KEPT), clock.now())
+
+
+async def _state(desk: Desk, now: int) -> bool:
+    signer = desk.bundle.signer()
+    pending = await desk.relay.pending_freshness(desk.team_id, desk.capability()) or b""
+    if _is_usable(desk.roster, pending, now):
+        signed = {one.device_id for one in Freshness.from_bytes(pending).signatures}
+        if signer[0] in signed:
+            return False  # it waits for others
+        statement = cosign_freshness(pending, [signer])
+    else:
+        statement = sign_freshness(desk.roster, [signer], now=now)
+    if await desk.relay.put_freshness(desk.team_id, statement, signer[1]):
+        await _keep(desk, statement)
+        return True
+    return False
+
+
+def _is_good(roster: TrustedRoster, statement: bytes, now: int) -> bool:
+    """Tell whether a statement convinces a reader of this roster, with half of its life before it."""
+    until = _until(roster, statement, now)
+    return until is not None and until.expires - now > _half(roster)
+
+
+def _is_usable(roster: TrustedRoster, pending: bytes, now: int) -> bool:
+    """Tell whether a statement that waits is about this very roster and young; what it says is signed, not believed."""
+    if not pending:
+        return False
+    try:
+        body = freshness_of(pending)
+    except PeerError:
+        return False
+    young = abs(now - body.issued) < _half(roster) and body.expires - body.issued <= 2 * _half(roster)
+    return young and (body.team_id, body.head) == (roster.team_id, roster.head)
+
+
+def _until(roster: TrustedRoster, statement: bytes, now: int) -> FreshUntil | None:
+    try:
+        return check_freshness(roster, statement, now=now) if statement else None
+    except (PeerError, TrustError):
+        return None
+
+
+def _half(roster: TrustedRoster) -> int:
+    return roster.policy.freshness.days * DAY // 2
+
+
+async def _keep(desk: Desk, statement: bytes) -> None:
+    async with desk.store.transaction() as change:
+        await remember(change, _KEPT, statement)
