@@ -11,7 +11,7 @@ import pytest
 from console_room import Killed, Room, dying
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import PeerError, TransportError, TrustError
-from e2e_support.ids import TeamId
+from e2e_support.ids import MailboxId, TeamId
 from e2e_support.policy import DEFAULT, Policy
 from e2e_support.policy_parts import Colour, LabelRule
 from e2e_support.roster import next_body
@@ -488,6 +488,16 @@ async def test_a_mailbox_that_the_feed_names_and_that_is_empty_is_no_ticket(tmp_
         relay.change = lambda _: FeedPage(1, (FeedItem(1, empty.mailbox, 0),))
         await team.sync()
         assert (await numbers(team), await team.quarantined()) == (set(), {"empty": 1})
+
+
+async def test_a_step_of_an_erased_mailbox_is_passed_over(tmp_path: Path) -> None:
+    """The relay blanks the feed's steps of an erased mailbox: they count, and nothing is fetched for them."""
+    relay = Telling()
+    room = Room(tmp_path, relay=relay)
+    async with await room.found() as team:
+        relay.change = lambda _: FeedPage(1, (FeedItem(1, MailboxId(bytes(16)), 0),))
+        report = await team.sync()
+        assert (report.done, report.left, await codes(team), await team.quarantined()) == (0, 0, set(), {})
 
 
 async def test_what_was_put_aside_is_looked_at_again_when_a_person_asks(tmp_path: Path) -> None:
