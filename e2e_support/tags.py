@@ -80,6 +80,9 @@ class Tag(Enum):
     DEBUG = "debug"
     EXPORT = "export"
 
+    def __init__(self, name: str) -> None:
+        self._prefix = PREFIX + name.encode("ascii") + b"\x00"
+
     def prefix(self) -> bytes:
         """Return the bytes that stand before the data: ``e2es/v1/`` tag NUL."""
-        return PREFIX + self.value.encode("ascii") + b"\x00"
+        return self._prefix

@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import nacl.bindings
 import nacl.exceptions
-import nacl.signing
 import pytest
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -300,7 +299,7 @@ def test_76_whatever_libsodium_throws_the_signature_is_bad(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Verifying and checking keys end in their one error each."""
-    monkeypatch.setattr(nacl.signing, "VerifyKey", Raiser(error))
+    monkeypatch.setattr(nacl.bindings, "crypto_sign_open", Raiser(error).fail)
     attempt = code_of(lambda: sign.require_signature(SIGNER.public, SIGNATURE, Tag.LINK_SIGN, b"x"))
     assert attempt == "bad_signature"
     monkeypatch.setattr(nacl.bindings, "crypto_core_ed25519_is_valid_point", Raiser(error).fail)
