@@ -56,7 +56,12 @@ def run(data: Path, *, quick: bool) -> Report:
         "senders": SENDERS,
         "content of an entry": f"{PADDED} B",
     }
-    report = Report("append", machine, settings, ("per s", "p50 ms", "p99 ms", "relay CPU", "generator CPU"))
+    report = Report(
+        "append",
+        machine,
+        settings,
+        ("per s", "p50 ms", "p99 ms", "relay µs each", "relay", "generator", "others"),
+    )
     report.rows = [_row(name, values) for name, values in rounds.items()]
     _judge(report, rounds)
     report.notes.append(f"the relay's memory peaked at {memory / 2**20:.0f} MiB")
@@ -135,18 +140,22 @@ def _row(name: str, values: Sequence[Round]) -> Row:
             f"{middle['rate']:,.0f}",
             f"{middle['p50']:.2f}",
             f"{middle['p99']:.2f}",
+            f"{middle['each']:.0f}",
             f"{middle['relay']:.0%}",
             f"{middle['generator']:.0%}",
+            f"{middle['others']:.0%}",
         ),
     )
 
 
 def _raw(one: Round) -> dict[str, float]:
-    """Return a round's figures; processor times as parts of one core."""
+    """Return a round's figures; processor times in microseconds for each answer and as parts of one core."""
     return {
         "rate": round(one.rate, 1),
         "p50": round(percentile(one.latencies, 0.5) * 1000, 3),
         "p99": round(percentile(one.latencies, 0.99) * 1000, 3),
+        "each": round(one.relay / len(one.latencies) * 1e6, 1),
         "relay": round(one.relay / one.seconds, 3),
         "generator": round(one.generator / one.seconds, 3),
+        "others": round(one.others / one.seconds, 3),
     }

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bench.processes import cpu_seconds
+from bench.processes import busy_seconds, cpu_seconds
 from bench.team import NOOP, Mailbox, Target, authority_of, http_request
 from e2e_support.mailbox import entry_hash, first_hash, relay_key_id, verify_receipt
 from e2e_support.wire import Append
@@ -32,13 +32,15 @@ class Round:
         seconds: how long the counted answers took.
         latencies: seconds from the sending of each request to the end of its answer.
         generator: processor time of the load generator in that time.
-        relay: processor time of the relay, all threads.
+        relay: processor time of the relay, all threads and its helper.
+        others: processor time of everything else on this machine: what disturbed the round.
     """
 
     seconds: float
     latencies: list[float]
     generator: float
     relay: float
+    others: float
 
     @property
     def rate(self) -> float:
@@ -115,7 +117,7 @@ def _pump(target: Target, senders: Sequence[_Sender], warm: int, count: int) -> 
         poll.register(number, select.EPOLLIN)
         sender.send()
     latencies: list[float] = []
-    marks: list[tuple[float, float, float]] = []
+    marks: list[tuple[float, float, float, float]] = []
     in_flight, last = len(senders), warm + count
     while in_flight:
         events = poll.poll(ANSWER_SECONDS)
@@ -133,14 +135,14 @@ def _pump(target: Target, senders: Sequence[_Sender], warm: int, count: int) -> 
             else:
                 in_flight -= 1
     poll.close()
-    (start, own, relay), (stop, own_after, relay_after) = marks
-    return Round(stop - start, latencies[warm:last], own_after - own, relay_after - relay)
+    seconds, own, relay, all_used = (after - before for before, after in zip(*marks, strict=True))
+    return Round(seconds, latencies[warm:last], own, relay, max(0.0, all_used - own - relay))
 
 
-def _mark(target: Target) -> tuple[float, float, float]:
-    """Return the time, and the processor time that this process and the relay have used so far."""
+def _mark(target: Target) -> tuple[float, float, float, float]:
+    """Return the time, and the processor time that this process, the relay and the whole machine used so far."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    return time.perf_counter(), used.ru_utime + used.ru_stime, cpu_seconds(target.pid)
+    return time.perf_counter(), used.ru_utime + used.ru_stime, cpu_seconds(target.pid), busy_seconds()
 
 
 def _connect(url: str) -> socket.socket:

@@ -83,6 +83,14 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICK + sum(cpu_seconds(int(child)) for child in children)
 
 
+def busy_seconds() -> float:
+    """Return the processor time that everything on this machine has used, and what other machines took from it."""
+    user, nice, system, _idle, _wait, *rest = (
+        Path("/proc/stat").read_text("utf-8").split("\n")[0].split()[1:9]
+    )
+    return sum(map(int, (user, nice, system, *rest))) / _TICK
+
+
 def memory_now(pid: int) -> int:
     """Return how many bytes a process has in memory."""
     return _status(pid, "VmRSS:")
