@@ -8,8 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
+from e2e_support.errors import PeerError
 from e2e_support.request import b64
+from e2e_support_server.screen import check
 from relay_kit import LIMITS, Client, TeamHandle, make_entry, new_key, running
 
 HEADERS = {
@@ -166,6 +169,17 @@ async def test_a_relevant_header_stands_once(relay: Client, header: str) -> None
     answer = await raw(relay, head(relay, "GET /v1/relay HTTP/1.1", *lines))
     assert status(answer) == 400
     assert b"malformed" in answer
+
+
+@pytest.mark.parametrize("stray", ["\x00", "\x01", "\x1f", "\x7f", "\u0080", "\u00e9"])
+def test_a_relevant_header_is_plain_text(stray: str) -> None:
+    """Whatever the HTTP parser lets through, no field can pass for two among the verifier's requests."""
+    plain = {"Host": "relay.example", "Signature": "e2es=:x:", "X-Other": stray}
+    check(make_mocked_request("GET", "/v1/relay", headers=plain), frozenset({"relay.example"}))
+    for name in ("Signature", "Signature-Input", "Content-Digest"):
+        request = make_mocked_request("GET", "/v1/relay", headers={**plain, name: f"a{stray}b"})
+        with pytest.raises(PeerError, match="plain text"):
+            check(request, frozenset({"relay.example"}))
 
 
 async def test_headers_that_proxies_add_may_stand_twice(relay: Client) -> None:
