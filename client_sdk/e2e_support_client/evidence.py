@@ -1,4 +1,4 @@
-"""Finds what can be shown to others when a relay tells two stories (protocol 4.4, 5.7; attacks 7, 15, 86)."""
+"""Finds what can be shown to others when a relay tells two stories (protocol 4.4, 5.7; attacks 8, 15, 86)."""
 
 from __future__ import annotations
 

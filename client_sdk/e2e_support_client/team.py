@@ -98,7 +98,7 @@ class Team(RosterSync):
         return new
 
     async def _settle_fork(self) -> None:
-        """Go on after a proven fork only if the support link names what came behind it (attack 15)."""
+        """Go on after a proven fork only if the support link names what came behind it (attack 8)."""
         forked = int(await self._trust.note(_FORKED) or 0)
         if not forked:
             return

@@ -153,11 +153,11 @@ async def test_only_a_person_makes_a_team_verified(world: World) -> None:
         assert (await user.verify_team()).verified
 
 
-# --- forks and rollbacks of the list (7, 8, 15) ------------------------------------------------------------------
+# --- forks of the list (8) ------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("always_asked")
-async def test_15_a_forked_list_stops_sending_and_leaves_a_proof(
+async def test_8_a_forked_list_stops_sending_and_leaves_a_proof(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another valid link at a known place stops sending, keeps the draft, and is proven to anyone offline."""
@@ -177,7 +177,7 @@ async def test_15_a_forked_list_stops_sending_and_leaves_a_proof(
 
 
 @pytest.mark.usefixtures("always_asked")
-async def test_15_a_fresh_support_link_settles_a_fork(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_8_a_fresh_support_link_settles_a_fork(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a proven fork nothing is sent until a support link names a head behind it, also after a restart."""
     story = other_story(world)
     grown(world, BEN)
