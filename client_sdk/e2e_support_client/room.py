@@ -139,7 +139,7 @@ class Room:
             AuthorKey(self.author, self.keys.author),
             blobs=blobs,
             keep=keep,
-            check=lambda: self.check(fact),
+            check=lambda: self._check_sealing(fact),
             on_pulled=self.take,
             first_key=self.keys.first_key,
         )
@@ -163,6 +163,11 @@ class Room:
         if fact.kind is Kind.OPEN and self.length:
             raise PlaceTaken
         self.thread.check(fact, self.team.roster.policy)
+
+    def _check_sealing(self, fact: Fact) -> None:
+        """Do as ``check``, each time before something is sealed: the roster may have grown meanwhile (§4.7)."""
+        self.team.require_fresh()
+        self.check(fact)
 
     def take(self, opened: Opened) -> None:
         """Give an entry that was just opened its verdict, and note what it tells the person."""
