@@ -15,6 +15,7 @@ from e2e_support_client import clock
 from e2e_support_client.terminal import Command, Json, Parser, Terminal, read_text, run
 from e2e_support_console import render
 from e2e_support_console.debug_view import debug_json, debug_text
+from e2e_support_console.keys_cli import key_commands
 from e2e_support_console.model import InboxTicket
 from e2e_support_console.shell import Commands, add_command, asked, keystore_in, offline, synced, unlocked
 from e2e_support_console.team import TeamClient
@@ -189,6 +190,7 @@ def parser() -> Parser:
     )
     create.add_argument("--keyring", action="store_true", help="let the system's keyring keep the passphrase")
     team_commands(commands, team)
+    key_commands(commands, team)
     add_command(commands, "link", _link, "print the support link again")
     alarms = add_command(commands, "alarms", _alarms, "what relay or users did that must not happen")
     alarms.add_argument(

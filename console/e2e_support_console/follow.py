@@ -59,7 +59,7 @@ class Follower:
     ) -> None:
         """Keep what is new of a log, with the draft that it delivers or the problem that ended it."""
         staff_log = self.desk.staff_log(ticket) if log.mailbox == ticket else None
-        harvest = Harvest(self.desk.roster.policy, clock.now())
+        harvest = Harvest(self.desk.roster, clock.now())
         seen_upto = await seen(self.desk.store, ticket)
         harvest.add(log, staff_log, seen=seen_upto, problem=problem.code if problem else "")
         if problem is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from e2e_support.crypto.secret import Secret
-from e2e_support.errors import UsageError
+from e2e_support.errors import TransportError, UsageError
 from e2e_support.roster import TrustedRoster
 from e2e_support.vocab import Role
 from e2e_support.wire import Batch, EpochPackage
@@ -16,6 +16,7 @@ from e2e_support_client import clock
 from e2e_support_client.port import RelayPort
 from e2e_support_console.changes import carry_out
 from e2e_support_console.desk import Desk
+from e2e_support_console.index import packages
 from e2e_support_console.proposals import Proposal
 from e2e_support_keys.audit import Finding, audit
 from e2e_support_keys.changes import add_device_batch, rotate_batch
@@ -84,8 +85,14 @@ class KeyCare:
         return await self.audit()
 
     async def audit(self) -> list[Finding]:
-        """Return what is wrong with the team's epochs, as far as this device can tell (protocol 4.5)."""
-        found = await fetch_packages(self._desk.relay, self._desk.roster)
+        """Return what is wrong with the team's epochs, as far as this device can tell (protocol 4.5).
+
+        While the relay is away, what this device has kept is looked at instead.
+        """
+        try:
+            found = await fetch_packages(self._desk.relay, self._desk.roster)
+        except TransportError:
+            found = await packages(self._desk.store)
         return audit(self._desk.roster, {one.epoch: one for one in found}, self._desk.team.keys)
 
     def history(self) -> list[Event]:

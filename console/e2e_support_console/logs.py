@@ -10,11 +10,13 @@ from e2e_support.errors import PeerError, SupportError
 from e2e_support.ids import MailboxId
 from e2e_support.limits import MAILBOX_ENTRIES_MAX
 from e2e_support.policy import Policy
+from e2e_support.roster import TrustedRoster
 from e2e_support.thread import Thread
 from e2e_support.ticket import TicketState, label
 from e2e_support.ticket_keys import ticket_number
 from e2e_support.vocab import AuthorRole, Kind, Lifecycle, Verdict
 from e2e_support_client.channel import Channel
+from e2e_support_client.evidence import receipt_proofs
 from e2e_support_console import feed
 from e2e_support_console.alarms import TEAM, Alarm, new_alarm, raise_alarms
 from e2e_support_console.index import TicketRow, save_entries, save_tickets
@@ -117,11 +119,11 @@ class Harvest:
     """What was found out about some logs, to be kept together: one statement per table, however many logs.
 
     Attributes:
-        policy: the newest policy, which labels tickets.
+        roster: the newest roster, whose policy labels tickets.
         now: seconds since 1970.
     """
 
-    policy: Policy
+    roster: TrustedRoster
     now: int
     entries: list[tuple[MailboxId, Opened]] = field(default_factory=list[tuple[MailboxId, Opened]])
     tickets: list[TicketRow] = field(default_factory=list[TicketRow])
@@ -138,9 +140,11 @@ class Harvest:
             problem: code of what is wrong with the relay's answer.
         """
         self.entries += [(log.mailbox, entry) for entry in log.fresh]
-        self.alarms += [new_alarm(*found, now=self.now, mailbox=log.mailbox) for found in _findings(log)]
+        self.alarms += [
+            new_alarm(*found, now=self.now, mailbox=log.mailbox) for found in _findings(log, self.roster)
+        ]
         if staff_log is not None and log.state is not None:
-            self.tickets.append(ticket_row(log, staff_log, self.policy, seen, problem))
+            self.tickets.append(ticket_row(log, staff_log, self.roster.policy, seen, problem))
         self.pulled.append((log.mailbox, log.length))
 
     def alarm(self, error: SupportError, mailbox: MailboxId = TEAM) -> None:
@@ -184,7 +188,7 @@ def _is_said_by_user(entry: Opened) -> bool:
     return inner is not None and inner.author.role is AuthorRole.USER and inner.kind in _SAID
 
 
-def _findings(log: Log) -> list[tuple[PeerError, bytes]]:
+def _findings(log: Log, roster: TrustedRoster) -> list[tuple[PeerError, bytes]]:
     """Return alarms about the log's content: forged entries, and receipts that contradict each other."""
     found: list[tuple[PeerError, bytes]] = []
     forged = sum(entry.verdict is Verdict.FORGED for entry in log.fresh)
@@ -192,8 +196,8 @@ def _findings(log: Log) -> list[tuple[PeerError, bytes]]:
         why = "entries do not open or are not signed as they must be; their text is hidden"
         found.append((PeerError("forged_entry", why, hint="Ask their author by another way."), b""))
     if log.conversation.equivocations:
-        first, second = log.conversation.equivocations[0]
+        proofs = receipt_proofs(roster, log.conversation.equivocations)
         why = "the relay signed two different receipts for one entry"
         hint = "Keep the alarm: it proves that the relay told two stories."
-        found.append((PeerError("equivocation", why, hint=hint), first + second))
+        found.append((PeerError("equivocation", why, hint=hint), next(iter(proofs), b"")))
     return found

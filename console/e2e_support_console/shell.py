@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from e2e_support.errors import SupportError, TransportError, UsageError
-from e2e_support_client.terminal import Command, Terminal
+from e2e_support_client.plain import plain_text
+from e2e_support_client.terminal import Command, Json, Terminal
+from e2e_support_console.proposals import Proposal
 from e2e_support_console.sync import SyncReport
 from e2e_support_console.team import TeamClient
 from e2e_support_keys.keystore import FileKeystore
@@ -113,3 +115,25 @@ def add_command(commands: Commands, name: str, command: Command, told: str) -> a
     parser.add_argument("--home", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     parser.set_defaults(run=command)
     return parser
+
+
+def group(commands: Commands, name: str, told: str) -> Commands:
+    """Add a command that has commands of its own."""
+    whole = commands.add_parser(name, help=told, description=told[0].upper() + told[1:] + ".")
+    return whole.add_subparsers(dest=f"{name}_command", required=True, metavar="COMMAND")
+
+
+def say_done(terminal: Terminal, proposal: Proposal | None, done: str, **data: str) -> None:
+    """Tell that a change is carried out, or that it waits for more owners."""
+    if proposal is None:
+        terminal.show({**data, "state": "done"}, done)
+        return
+    told: Json = {**data, "state": "proposed", "proposal": proposal.number, "missing": proposal.missing}
+    text = f"Proposed: {proposal_text(proposal)}\nOther owners run: e2e-admin cosign {proposal.number}"
+    terminal.show(told, text)
+
+
+def proposal_text(proposal: Proposal) -> str:
+    """Return a proposal as people read it."""
+    what = "; ".join(event.what for event in proposal.events)
+    return plain_text(f"{proposal.number}  {what} ({proposal.missing} more must sign)")

@@ -16,6 +16,7 @@ from e2e_support.errors import PeerError, SupportError, TransportError, TrustErr
 from e2e_support.ids import MailboxId
 from e2e_support.limits import MAILBOX_ENTRIES_MAX
 from e2e_support_client import clock
+from e2e_support_client.roster_sync import RosterForked
 from e2e_support_console import feed
 from e2e_support_console.alarms import TEAM, new_alarm, raise_alarms
 from e2e_support_console.desk import Desk
@@ -99,7 +100,8 @@ class Sync:
             if error.code == "not_approved":  # nobody has done anything wrong
                 raise
             async with self._desk.store.transaction() as change:
-                await raise_alarms(change, [new_alarm(error, now=clock.now())])
+                proof = error.proof if isinstance(error, RosterForked) else b""
+                await raise_alarms(change, [new_alarm(error, proof, now=clock.now())])
             raise
         await self._label_anew()
         return await self._pull_all(budget)
@@ -122,7 +124,7 @@ class Sync:
         desk, policy = self._desk, self._desk.roster.policy
         if await bytes_of(desk.store, _POLICY) == policy.to_bytes():
             return
-        harvest = Harvest(policy, clock.now())
+        harvest = Harvest(desk.roster, clock.now())
         for row in await tickets(desk.store):
             read = await seen(desk.store, row.mailbox)
             harvest.add(await desk.load(row.mailbox), row.staff_log, seen=read, problem=row.problem)
@@ -194,7 +196,7 @@ class Sync:
         """Keep what was pulled and what went wrong; a relay that is away is nobody's fault."""
         if not outcomes:
             return
-        harvest = Harvest(self._desk.roster.policy, clock.now())
+        harvest = Harvest(self._desk.roster, clock.now())
         for outcome in outcomes:
             _reap(harvest, outcome)
         aside = [(outcome.moved, reason) for outcome in outcomes if (reason := _aside(outcome))]

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,7 +31,7 @@ from e2e_support_console.members import Members
 from e2e_support_console.outgoing import forget_unsent
 from e2e_support_console.proposals import Proposals
 from e2e_support_console.recovering import recover_team
-from e2e_support_console.renewal import renew
+from e2e_support_console.renewal import fresh_until, renew
 from e2e_support_console.sync import BUDGET, Sync, SyncReport
 from e2e_support_console.team_sync import TeamSync
 from e2e_support_console.writer import Writer
@@ -221,6 +222,11 @@ class TeamClient:
     def name(self) -> str:
         """The team's name; ``no_roster`` before the first connection."""
         return self.desk.roster.name
+
+    async def vouched_until(self) -> datetime | None:
+        """Return until when active devices vouch for the roster, so that users can send (protocol 4.7)."""
+        until = await fresh_until(self.desk)
+        return datetime.fromtimestamp(until.expires, UTC) if until else None
 
     def self_check(self) -> None:
         """Open and answer a test ticket that is sealed to the team, all on this device.

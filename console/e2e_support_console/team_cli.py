@@ -7,9 +7,20 @@ from argparse import Namespace
 from e2e_support.vocab import Role
 from e2e_support_client.plain import plain_text
 from e2e_support_client.terminal import Json, Terminal
+from e2e_support_console.barriers import OnProgress
 from e2e_support_console.members import Member
 from e2e_support_console.proposals import Proposal
-from e2e_support_console.shell import Commands, add_command, asked, keystore_in, unlocked
+from e2e_support_console.shell import (
+    Commands,
+    add_command,
+    asked,
+    group,
+    keystore_in,
+    proposal_text,
+    say_done,
+    synced,
+    unlocked,
+)
 from e2e_support_console.team import TeamClient
 
 _ROLES = {role.name.lower(): role for role in (Role.OWNER, Role.AGENT, Role.AUDITOR)}
@@ -22,7 +33,7 @@ def team_commands(commands: Commands, team: Commands) -> None:
         commands: all commands.
         team: those of ``e2e-admin team``.
     """
-    _member_commands(_group(commands, "member", "invite, approve, list and remove administrators"))
+    _member_commands(group(commands, "member", "invite, approve, list and remove administrators"))
     joining = add_command(commands, "join", _join, "join a team with a link and a code")
     joining.add_argument("link", metavar="LINK", help="of the invitation")
     joining.add_argument("--code", help="of the invitation; asked for if it is missing")
@@ -54,11 +65,6 @@ def _member_commands(members: Commands) -> None:
     remove = add_command(members, "remove", _remove, "remove a member with all devices")
     remove.add_argument("name", metavar="NAME")
     add_command(members, "leave", _leave, "let this device leave the team")
-
-
-def _group(commands: Commands, name: str, told: str) -> Commands:
-    group = commands.add_parser(name, help=told, description=told[0].upper() + told[1:] + ".")
-    return group.add_subparsers(dest=f"{name}_command", required=True, metavar="COMMAND")
 
 
 # --- people ----------------------------------------------------------------------------------------------
@@ -94,7 +100,7 @@ async def _join(options: Namespace, terminal: Terminal) -> None:
 async def _approve(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
         proposal = await team.members.approve(options.name, options.words)
-        _say_done(terminal, proposal, f"{options.name} is in the team.", name=options.name)
+        say_done(terminal, proposal, f"{options.name} is in the team.", name=options.name)
 
 
 async def _list(options: Namespace, terminal: Terminal) -> None:
@@ -106,8 +112,17 @@ async def _list(options: Namespace, terminal: Terminal) -> None:
 
 async def _remove(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
-        proposal = await team.members.remove(options.name)
-        _say_done(terminal, proposal, f"{options.name} is removed.", name=options.name)
+        await synced(team, terminal)
+        proposal = await team.members.remove(options.name, _progress(terminal))
+        say_done(terminal, proposal, f"{options.name} is removed.", name=options.name)
+
+
+def _progress(terminal: Terminal) -> OnProgress:
+    def told(done: int, total: int) -> None:
+        if not terminal.json and terminal.err.isatty():
+            print(f"{done} of {total} tickets know of the removal …", file=terminal.err)
+
+    return told
 
 
 async def _leave(options: Namespace, terminal: Terminal) -> None:
@@ -122,31 +137,22 @@ async def _leave(options: Namespace, terminal: Terminal) -> None:
 async def _proposals(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
         proposals = await team.proposals.list()
-        text = "\n".join(_proposal_text(one) for one in proposals) or "Nothing waits for more owners."
+        text = "\n".join(proposal_text(one) for one in proposals) or "Nothing waits for more owners."
         terminal.show([_proposal_json(one) for one in proposals], text)
 
 
 async def _cosign(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
-        _say_done(terminal, await team.proposals.cosign(options.number), "Signed, and carried out.")
+        say_done(terminal, await team.proposals.cosign(options.number), "Signed, and carried out.")
 
 
 async def _threshold(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
         proposal = await team.members.set_threshold(options.owners)
-        _say_done(terminal, proposal, f"From now on {options.owners} owners must agree.")
+        say_done(terminal, proposal, f"From now on {options.owners} owners must agree.")
 
 
 # --- what people read ------------------------------------------------------------------------------------
-
-
-def _say_done(terminal: Terminal, proposal: Proposal | None, done: str, **data: str) -> None:
-    if proposal is None:
-        terminal.show({**data, "state": "done"}, done)
-        return
-    told: Json = {**data, "state": "proposed", "proposal": proposal.number, "missing": proposal.missing}
-    text = f"Proposed: {_proposal_text(proposal)}\nOther owners run: e2e-admin cosign {proposal.number}"
-    terminal.show(told, text)
 
 
 def _proposal_json(proposal: Proposal) -> Json:
@@ -156,11 +162,6 @@ def _proposal_json(proposal: Proposal) -> Json:
         "by": sorted({name for event in proposal.events for name in event.by}),
         "missing": proposal.missing,
     }
-
-
-def _proposal_text(proposal: Proposal) -> str:
-    what = "; ".join(event.what for event in proposal.events)
-    return plain_text(f"{proposal.number}  {what} ({proposal.missing} more must sign)")
 
 
 def _member_json(member: Member) -> Json:

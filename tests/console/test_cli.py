@@ -443,3 +443,55 @@ def test_removing_and_leaving_on_the_command_line(team: Shell, ben: Shell) -> No
     assert ben.data("member", "leave") == {"state": "done"}
     assert team.data("member", "list")[1]["state"] == "removed"
     assert team.error("member", "remove", "Ben")["code"] == "no_member"
+
+
+def test_the_team_tells_its_history(team: Shell, ben: Shell) -> None:
+    """``team audit`` lists what happened, who signed it, and nothing that would be wrong."""
+    told = team.data("team", "audit")
+    assert [set(event) for event in told] == [{"seq", "at", "what", "by"}] * 2
+    assert told[1]["what"].startswith("Anna added Ben as owner")
+    assert told[1]["by"] == ["Anna"]
+    assert "Users can send until" in team("team", "audit")
+
+
+def test_recovery_on_the_command_line(team: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sheets are shown once, tried without a change, and make a new owner; words come from standard input."""
+    assert "lost" in team("keys", "recovery")
+    made = team.data("keys", "recovery", "--shares", "3", "--threshold", "2")
+    assert (len(made["shares"]), len(made["sheets"]), made["state"]) == (3, 3, "done")
+    typed = "\n".join(made["shares"][:2])
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    assert team.data("keys", "drill") == {"state": "ok", "closed_epochs": []}
+    new = Shell(tmp_path / "new", team.capsys)
+    new.relay = team.relay
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    assert new.data("recover", team.data("link")["link"], "--name", "New")["state"] == "done"
+    assert team.data("keys", "rotate") == {"state": "done"}
+    assert new.data("keys", "self-check")["findings"] == []
+    assert new.data("member", "list")[-1]["name"] == "New"
+
+
+def test_a_proof_convinces_others(team: Shell, tmp_path: Path) -> None:
+    """Two receipts for one entry are exported and checked by somebody with nothing but the file."""
+    path = tmp_path / "proof"
+    assert team.error("proof", "export", str(path))["code"] == "no_proof"
+
+    async def story(room: Room) -> User:
+        return await room.ticket()
+
+    user = team.user(story)
+    team.relay.inject(Fault.OTHER_TIME, mailbox=user.mailbox)
+    team.data("inbox")
+    team.relay.heal()
+
+    async def more(_: Room) -> None:
+        await user.say("Any news?")
+
+    team.user(more)
+    team.data("inbox")
+    assert "two different times" in team.data("proof", "export", str(path))["shows"]
+    assert team.data("proof", "verify", str(path))["kind"] == "receipts"
+    path.write_bytes(b"no proof")
+    assert team.error("proof", "verify", str(path))["code"] == "malformed"
+    assert team.error("proof", "export", str(path))["code"] == "cannot_write"
+    assert team.error("proof", "verify", str(tmp_path / "none"))["code"] == "cannot_read"

@@ -1,0 +1,196 @@
+"""The commands of ``e2e-admin`` about keys and proof: rotation, recovery, the team's history, what convinces others."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from e2e_support.errors import SupportError, TransportError, UsageError
+from e2e_support.proof import Proof, check_proof
+from e2e_support_client.plain import plain_text
+from e2e_support_client.terminal import Json, Terminal, iso, read_text, stamp
+from e2e_support_console.key_care import Recovery
+from e2e_support_console.shell import Commands, add_command, group, keystore_in, say_done, synced, unlocked
+from e2e_support_console.team import TeamClient
+from e2e_support_keys.audit import Finding
+from e2e_support_keys.history import Event
+
+_LOST = (
+    "Whoever has this can make themselves an owner: keep it like the keys of the house.\n"
+    "If all owners lose their devices and this is lost too, the team is lost: nobody can read its tickets,\n"
+    "and a new team has a new link that users must be told."
+)
+
+
+def key_commands(commands: Commands, team: Commands) -> None:
+    """Add the commands.
+
+    Args:
+        commands: all commands.
+        team: those of ``e2e-admin team``.
+    """
+    keys = group(commands, "keys", "rotate, check and recover the team's keys")
+    add_command(keys, "rotate", _rotate, "begin new keys for the same devices")
+    add_command(keys, "self-check", _self_check, "answer a test ticket and look through all keys")
+    add_command(keys, "drill", _drill, "try the recovery sheets without changing anything")
+    recovery = add_command(keys, "recovery", _recovery, "make a recovery sheet, shown once")
+    recovery.add_argument("--shares", metavar="N", type=int, default=1, help="split it over so many sheets")
+    recovery.add_argument("--threshold", metavar="K", type=int, default=1, help="so many are needed together")
+    recover = add_command(commands, "recover", _recover, "make this device an owner with the recovery sheets")
+    recover.add_argument("link", metavar="LINK", help="the team's support link")
+    recover.add_argument("--name", default="Recovered owner", help="of the new owner (default: %(default)s)")
+    recover.add_argument(
+        "--keyring", action="store_true", help="let the system's keyring keep the passphrase"
+    )
+    add_command(team, "audit", _audit, "tell all that happened to the team, and what is wrong with its keys")
+    proof = group(commands, "proof", "keep what convinces others that relay or team told two stories")
+    export = add_command(proof, "export", _export, "save the newest proof of this device's alarms")
+    verify = add_command(proof, "verify", _verify, "check a proof; needs no keys and no network")
+    for parser in (export, verify):
+        parser.add_argument("path", metavar="PATH", type=Path)
+
+
+# --- keys ------------------------------------------------------------------------------------------------
+
+
+async def _rotate(options: Namespace, terminal: Terminal) -> None:
+    async with await unlocked(options) as team:
+        say_done(terminal, await team.keys.rotate(), "New keys have begun.")
+
+
+async def _self_check(options: Namespace, terminal: Terminal) -> None:
+    async with await unlocked(options) as team:
+        findings = await team.keys.self_check()
+        data: Json = {"state": "ok", "findings": [_finding_json(one) for one in findings]}
+        good = "A test ticket was opened and answered on this device."
+        terminal.show(data, "\n".join([good, *(plain_text(one.what) for one in findings)]))
+
+
+async def _drill(options: Namespace, terminal: Terminal) -> None:
+    typed = _words()
+    async with await unlocked(options) as team:
+        closed = await team.keys.drill(typed)
+        left = ", ".join(str(epoch) for epoch in closed)
+        text = "This would bring the team back. Nothing was changed."
+        terminal.show({"state": "ok", "closed_epochs": closed}, text + (left and f"\nLost epochs: {left}"))
+
+
+async def _recovery(options: Namespace, terminal: Terminal) -> None:
+    async with await unlocked(options) as team:
+        made = await team.keys.recovery(shares=options.shares, threshold=options.threshold)
+        terminal.show(_recovery_json(made), "\n\n".join([*made.sheets, _LOST, *_waiting(made)]))
+
+
+async def _recover(options: Namespace, terminal: Terminal) -> None:
+    team = await TeamClient.recover(
+        options.link,
+        _words(),
+        name=options.name,
+        keystore=keystore_in(options.home, keyring=options.keyring),
+        state_dir=options.home,
+    )
+    async with team:
+        await synced(team, terminal)
+        text = "This device is an owner now. Remove the devices that were lost: e2e-admin member remove"
+        terminal.show({"name": options.name, "state": "done"}, text)
+
+
+def _words() -> str:
+    """Secrets never stand in arguments, where every user of the computer sees them."""
+    return read_text("-", "The words of your recovery sheets.")
+
+
+def _recovery_json(made: Recovery) -> Json:
+    return {
+        "shares": list(made.texts),
+        "threshold": made.threshold,
+        "sheets": list(made.sheets),
+        "state": "proposed" if made.proposal else "done",
+        "proposal": made.proposal.number if made.proposal else None,
+    }
+
+
+def _waiting(made: Recovery) -> list[str]:
+    if made.proposal is None:
+        return []
+    return [f"It works once other owners have signed: e2e-admin cosign {made.proposal.number}"]
+
+
+# --- history and proofs ----------------------------------------------------------------------------------
+
+
+async def _audit(options: Namespace, terminal: Terminal) -> None:
+    async with await unlocked(options) as team:
+        try:
+            await team.desk.team.refresh()
+        except TransportError as error:
+            terminal.tell(error)
+        events = team.keys.history()
+        findings = await team.keys.audit()
+        fresh = await team.vouched_until()
+        data = [*(_event_json(one) for one in events), *(_finding_json(one) for one in findings)]
+        until = stamp(fresh) if fresh else "nobody vouches for this roster at the moment"
+        lines = [*(_event_text(one) for one in events), *(one.what for one in findings)]
+        lines.append(f"Users can send until: {until}")
+        terminal.show(data, "\n".join(plain_text(line) for line in lines))
+
+
+async def _export(options: Namespace, terminal: Terminal) -> None:
+    async with await unlocked(options) as team:
+        data = next((alarm.proof for alarm in await team.alarms() if _holds(alarm.proof)), None)
+    if data is None:
+        raise UsageError("no_proof", "no alarm here has a proof", hint="See `e2e-admin alarms`.")
+    await asyncio.to_thread(_save, options.path, data)
+    shown = check_proof(data)
+    terminal.show({"path": str(options.path), "shows": shown.words}, f"Saved: {options.path}\n{shown.words}")
+
+
+async def _verify(options: Namespace, terminal: Terminal) -> None:
+    shown = check_proof(await asyncio.to_thread(_load, options.path))
+    told: Json = {"team_id": shown.team_id.hex(), "kind": shown.kind.name.lower(), "shows": shown.words}
+    terminal.show(told, f"{shown.words}\nTeam: {shown.team_id.hex()}")
+
+
+def _holds(proof: bytes) -> bool:
+    """An alarm's proof may be something that only this device understands."""
+    if not proof:
+        return False
+    try:
+        check_proof(proof)
+    except SupportError:
+        return False
+    return True
+
+
+def _save(path: Path, data: bytes) -> None:
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except OSError as error:
+        raise UsageError("cannot_write", f"{path}: {error.strerror}", hint="Choose another place.") from None
+
+
+def _load(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(Proof.LIMIT + 1)
+    except OSError as error:
+        raise UsageError("cannot_read", f"{path}: {error.strerror}", hint="Check the path.") from None
+
+
+def _event_json(event: Event) -> Json:
+    return {"seq": event.seq, "at": iso(_moment(event.time)), "what": event.what, "by": list(event.by)}
+
+
+def _event_text(event: Event) -> str:
+    return f"{event.seq:4}  {stamp(_moment(event.time))}  {event.what}"
+
+
+def _finding_json(finding: Finding) -> Json:
+    return {"seq": None, "at": None, "what": finding.what, "by": [], "finding": finding.code}
+
+
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
