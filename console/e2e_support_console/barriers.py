@@ -40,7 +40,7 @@ class Removal:
         seq: its sequence number.
         hash: its hash, which barriers name.
         device_id: who was removed.
-        ours: whether this device signed it first: it had fetched everything just before.
+        ours: whether this device alone removed it: it had fetched everything just before, unlike one that proposes.
     """
 
     seq: int
@@ -143,15 +143,15 @@ def removals(roster: TrustedRoster, own: DeviceId) -> tuple[Removal, ...]:
     """
     return tuple(
         Removal(
-            device.revoked, roster.hashes[device.revoked], gone, _signed_by(roster, device.revoked) == own
+            device.revoked, roster.hashes[device.revoked], gone, _signed_by(roster, device.revoked) == (own,)
         )
         for gone, device in roster.devices_ever.items()
         if device.revoked is not None
     )
 
 
-def _signed_by(roster: TrustedRoster, seq: int) -> DeviceId:
-    return open_link(roster.links[seq]).signatures[0].device_id
+def _signed_by(roster: TrustedRoster, seq: int) -> tuple[DeviceId, ...]:
+    return tuple(signature.device_id for signature in open_link(roster.links[seq]).signatures)
 
 
 def _items(log: Log, found: tuple[Removal, ...]) -> Iterator[BarrierItem]:

@@ -95,8 +95,8 @@ class Proposals:
             TrustError: what it would make of the team is not as it should be; nothing was signed.
         """
         desk = self._desk
-        desk.writer()
         found = next((one for one in await self.list() if one.number == number), None)
+        desk.writer()
         if found is None:
             raise UsageError("no_proposal", f"there is no open proposal {number}", hint="See `proposals`.")
         batch = found.batch

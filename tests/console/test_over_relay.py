@@ -11,14 +11,16 @@ from typing import cast
 import pytest
 
 from console_room import Room
-from e2e_support.errors import UsageError
+from e2e_support.errors import TrustError, UsageError
 from e2e_support.policy import DEFAULT
+from e2e_support.vocab import Kind, Role
 from e2e_support_client.files import FileSource
 from e2e_support_client.retry import NO_RETRY
 from e2e_support_client.testing import FakeRelay
 from e2e_support_client.transfer import UploadState, upload
 from e2e_support_client.transport import HttpRelay
 from relay_kit import running
+from team_room import TeamRoom
 
 CHEAP = replace(DEFAULT, admission=replace(DEFAULT.admission, bits=4))
 
@@ -85,3 +87,34 @@ async def test_a_used_code_founds_no_second_team(tmp_path: Path) -> None:
         with pytest.raises(UsageError) as error:
             await second.found()
         assert error.value.code == "code_refused"
+
+
+async def test_a_team_of_three_over_a_real_relay(tmp_path: Path) -> None:
+    """Invitation, approval, a proposal, a removal with its barrier and vouching work over HTTP as in memory."""
+    async with real_room(tmp_path) as room, TeamRoom(tmp_path, **vars_of(room)) as crew:
+        anna = await crew.start()
+        ben = await crew.add(anna, "Ben", Role.OWNER)
+        cleo = await crew.add(anna, "Cleo")
+        user = await crew.ticket()
+        for team in (anna, ben, cleo):
+            report = await team.catch_up()
+            assert (report.left, report.trouble) == (0, None)
+        assert await anna.members.set_threshold(2) is None
+        proposal = await anna.members.set_threshold(1)
+        assert proposal is not None
+        assert await ben.proposals.cosign(proposal.number) is None
+        assert await anna.members.remove("Cleo") is None
+        assert await anna.quarantined() == {}
+        kinds = [
+            entry.inner.kind for entry in (await anna.desk.load(user.mailbox)).thread.entries if entry.inner
+        ]
+        assert kinds == [Kind.OPEN, Kind.BARRIER]
+        with pytest.raises(TrustError) as error:
+            await cleo.sync()
+        assert error.value.code == "not_in_team"
+        assert await anna.vouched_until() is not None
+
+
+def vars_of(room: Room) -> dict[str, object]:
+    """Return what another room over the same relay needs."""
+    return {"relay": room.relay, "url": room.url, "code": room.code, "policy": room.policy}
