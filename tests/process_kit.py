@@ -61,6 +61,11 @@ async def stop(process: asyncio.subprocess.Process) -> tuple[str, str]:
     """Ask a process to stop; return what else it said."""
     if process.returncode is None:
         process.terminate()
+    return await last_words(process)
+
+
+async def last_words(process: asyncio.subprocess.Process) -> tuple[str, str]:
+    """Wait for a process that was asked to stop already; asking twice would cut it short."""
     async with asyncio.timeout(30):
         out, err = await process.communicate()
     return out.decode(), err.decode()

@@ -22,6 +22,7 @@ from e2e_support.content import (
     NoteBody,
     OpenBody,
     Pair,
+    ProposalBody,
     RedactBody,
     ReopenBody,
     ResolutionBody,
@@ -79,6 +80,7 @@ STRATEGIES: dict[type[Message], st.SearchStrategy[Any]] = {
     RedactBody: st.just(RedactBody(0, NO_HASH)),
     StaffOpenBody: st.just(StaffOpenBody(HEAD)),
     NoteBody: st.builds(NoteBody, st.just(HEAD), words, st.just(())),
+    ProposalBody: st.builds(ProposalBody, some_bytes),
 }
 files = st.lists(
     st.builds(

@@ -132,7 +132,7 @@ async def test_stopping_finishes_what_is_in_flight(tmp_path: Path) -> None:
         assert all(isinstance(end, Receipt | aiohttp.ClientError) for end in ended)
         text = (await stream.content.read()).decode()
         assert "event: bye\nretry: " in text
-    assert await stop(process) == ("", "")
+    assert await last_words(process) == ("", "")
     assert process.returncode == 0
     process, url = await start(tmp_path)
     async with client_of(url) as client:
