@@ -17,7 +17,7 @@ from e2e_support.errors import UsageError
 from e2e_support.wire import Receipt
 from e2e_support_server.cli import main
 from e2e_support_server.config import Config, Limits, load, split_address
-from process_kit import client_of, run, start, stop
+from process_kit import client_of, last_words, run, start, stop
 
 
 @dataclass(frozen=True)
