@@ -327,7 +327,9 @@ def second_administrator(folder: Path, admin: Person, user: Person, number: str)
     user.run("reply", number, AFTERWARDS)
     expect(admin.run("show", number)["messages"][-1]["body"] == AFTERWARDS, "the first one reads on")
     seen = second.run("show", number)["messages"]
-    expect(not any(AFTERWARDS in message["body"] for message in seen), "the removed one sees nothing that is new")
+    expect(
+        not any(AFTERWARDS in message["body"] for message in seen), "the removed one sees nothing that is new"
+    )
 
 
 def check_relay(folder: Path, data: Path, log: Path, number: str) -> None:
