@@ -785,7 +785,7 @@ def dated_back(ticket: Ticket, kind: Kind, body: Message) -> bytes:
     return ticket.craft(ticket.anna, kind, body, author=author, signer=BEN.sign, roster_head=head)
 
 
-@pytest.mark.parametrize("who", ["the user", "the removed device", "an auditor"])
+@pytest.mark.parametrize("who", ["the user", "the removed device", "an auditor", "who quotes falsely"])
 def test_95_only_a_device_that_stands_after_a_removal_says_what_is_believed(who: str) -> None:
     """A barrier of anybody else is no barrier, even for a reader that heard of the removal too late."""
     ticket = Ticket.begin()
@@ -801,5 +801,7 @@ def test_95_only_a_device_that_stands_after_a_removal_says_what_is_believed(who:
     if who == "an auditor":
         author = Author(AuthorRole.DEVICE, AUDITOR.device_id)
         ticket.post(ticket.craft(ticket.anna, Kind.BARRIER, everything, author=author, signer=AUDITOR.sign))
+    if who == "who quotes falsely":
+        ticket.post(ticket.craft(ticket.anna, Kind.BARRIER, everything, receipt=b""))
     assert ticket.anna.verdicts[late.seq] == (UNVERIFIABLE, "removed_device")
     assert ticket.agree()

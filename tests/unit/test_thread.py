@@ -14,8 +14,8 @@ from e2e_support.policy import DEFAULT
 from e2e_support.policy_parts import ClosedReply
 from e2e_support.ticket import DAY, Fact
 from e2e_support.vocab import AuthorRole, Kind, Lifecycle, Verdict
-from team_builder import device
-from ticket_builder import ANNA, BEN, NOW, PLAIN_BODIES, STEP, Ticket, text
+from team_builder import Team, device
+from ticket_builder import ANNA, AUDITOR, BEN, NOW, PLAIN_BODIES, RELAY, STEP, Ticket, head_of, text
 
 ID = b"m" * 16
 WINDOW = DEFAULT.reopen.window_days * DAY
@@ -39,6 +39,17 @@ def test_the_state_is_what_the_log_adds_up_to() -> None:
         NOW + 2 * STEP,
     )
     assert ticket.agree()
+
+
+def test_an_entry_is_judged_by_the_policy_that_its_author_knew() -> None:
+    """The policy at the cited head decides, for every reader the same, however new the reader's roster is."""
+    ticket = Ticket.begin()
+    old, strict = head_of(ticket, 1), replace(DEFAULT, limits=replace(DEFAULT.limits, text_max=3))
+    ticket.team.do((strict, [ANNA]))
+    ticket.use_roster()
+    by_old = ticket.post(ticket.craft(ticket.user, body=text("hello"), roster_head=old))
+    by_new = ticket.post(ticket.craft(ticket.user, body=text("hello")))
+    assert (by_old.reason, by_new.reason) == ("", "text_too_long")
 
 
 def test_a_message_counts_once() -> None:
@@ -188,7 +199,9 @@ def revocation_of_ben(ticket: Ticket) -> Hash:
 def test_the_first_barrier_stays() -> None:
     """A second barrier for the same removal changes nothing."""
     ticket, _ = removal(1)
-    ticket.say(ticket.anna, Kind.BARRIER, BarrierBody((BarrierItem(revocation_of_ben(ticket), 9),)))
+    assert ticket.anna.thread.entries[3].body == BarrierBody((BarrierItem(revocation_of_ben(ticket), 1),))
+    again = BarrierBody((BarrierItem(revocation_of_ben(ticket), 9),))
+    assert ticket.say(ticket.anna, Kind.BARRIER, again).body == again
     assert ticket.anna.thread.barrier(BEN.device_id) == 1
     assert ticket.anna.thread.entries[2].verdict is Verdict.FORGED
 
@@ -230,3 +243,14 @@ def test_a_barrier_of_somebody_who_is_removed_later_is_judged_like_any_entry() -
     assert ticket.user.thread.entries[3].verdict is Verdict.FORGED
     assert ticket.user.thread.barrier(BEN.device_id) is None
     assert ticket.agree()
+
+
+def test_a_roster_that_comes_later_changes_what_is_believed() -> None:
+    """Entries that were followed before a removal was known are judged again once it is."""
+    ticket, _ = removal(1)
+    late = ticket.admin()
+    late.thread.policies = Team.found(ANNA, BEN, AUDITOR, relay_key=RELAY.public).roster
+    ticket.catch_up(late)
+    assert late.verdicts[2] == (Verdict.OK, "")
+    late.thread.judge_again(ticket.team.roster)
+    assert late.verdicts[2] == (Verdict.FORGED, "after_removal")

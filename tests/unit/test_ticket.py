@@ -147,6 +147,28 @@ def test_an_opening_that_the_policy_refuses_is_no_ticket(name: str) -> None:
     assert judge(None, fact(Kind.OPEN, USER, opening(**changes)), rules) == (None, reason)
 
 
+NO_FILES = policy(attachments={"mode": AttachmentMode.OFF})
+FREE_TEXT = (Pair("feature", "the list"),)
+GOOD_OPENINGS: dict[str, tuple[Policy, dict[str, Any], int]] = {
+    "the shortest": (DEFAULT, {"subject": "12345", "text": "x"}, 0),
+    "the longest": (DEFAULT, {"subject": "x" * 200, "text": "x" * 10_000}, 0),
+    "debug data": (DEFAULT, {"debug": b"{}"}, 0),
+    "no debug data where there is none": (policy(debug_data=DebugMode.OFF), {}, 0),
+    "no files where there are none": (NO_FILES, {}, 0),
+    "the largest file": (DEFAULT, {}, 25 * 2**20),
+    "a full ticket": (policy(attachments={"ticket_bytes_max": 10}), {}, 10),
+    "a required field": (REQUIRED, {"fields": FREE_TEXT}, 0),
+}
+
+
+@pytest.mark.parametrize("name", GOOD_OPENINGS)
+def test_an_opening_at_a_limit_is_within_it(name: str) -> None:
+    """Limits are the last that is allowed, and what is off is only off for those who want it."""
+    rules, changes, size = GOOD_OPENINGS[name]
+    files = (attached(size),) if size else ()
+    assert judge(None, fact(Kind.OPEN, USER, opening(**changes), *files), rules)[1] == ""
+
+
 def test_a_user_may_choose_the_priority_where_the_policy_says_so() -> None:
     """A chosen priority stands, a missing one is the policy's first."""
     for chosen, expected in (("urgent", "urgent"), ("", "normal")):
@@ -185,6 +207,13 @@ def test_only_the_user_opens_and_only_once() -> None:
     assert judge(state(), fact(Kind.OPEN, USER, opening()), DEFAULT) == (state(), "not_first")
     late = replace(fact(Kind.OPEN, USER, opening()), seq=1)
     assert judge(None, late, DEFAULT) == (None, "not_first")
+
+
+def test_a_priority_that_the_team_chose_stays() -> None:
+    """A category implies a priority only when it is set, and only where the policy computes it."""
+    other, none = FieldsBody("billing", "", b"", ()), FieldsBody("", "", ANNA, ())
+    assert after(state(priority="urgent"), Kind.FIELDS, TEAM, other).priority == "urgent"
+    assert after(state(priority="urgent"), Kind.FIELDS, TEAM, none, IMPLIED).priority == "urgent"
 
 
 # --- who may do what ----------------------------------------------------------------------------------------
@@ -249,6 +278,10 @@ LATE = 50 + 14 * DAY + 1
 RULES: dict[str, tuple[str, Policy, TicketState, Fact]] = {
     "empty message": ("text_empty", DEFAULT, state(), fact(Kind.MESSAGE, USER, text(" \n"))),
     "files need no text": ("", DEFAULT, state(), fact(Kind.MESSAGE, USER, text(""), attached())),
+    "the longest message": ("", DEFAULT, state(), fact(Kind.MESSAGE, TEAM, text(LONG[1:]))),
+    "replies are refused to closed tickets only": (
+        "", policy(reopen={"on_reply": ClosedReply.REFUSE}), state(), fact(Kind.MESSAGE, USER, text("x")),
+    ),
     "long message": ("text_too_long", DEFAULT, state(), fact(Kind.MESSAGE, TEAM, text(LONG))),
     "long reason to reopen": ("text_too_long", DEFAULT, state(CLOSED), fact(Kind.REOPEN, USER, ReopenBody(LONG))),
     "long note of a close": ("text_too_long", DEFAULT, state(), fact(Kind.CLOSE, USER, CloseBody(LONG, ""))),
@@ -286,6 +319,14 @@ RULES: dict[str, tuple[str, Policy, TicketState, Fact]] = {
     "resolution as you like": (
         "", policy(resolution_note=NoteMode.OPTIONAL), state(), fact(Kind.RESOLUTION, TEAM, ResolutionBody("")),
     ),
+    "no words where there are none": (
+        "", policy(resolution_note=NoteMode.NONE), state(), fact(Kind.RESOLUTION, TEAM, ResolutionBody("")),
+    ),
+    "a fixed priority is left alone": (
+        "", policy(priority={"staff_can_change": 0}), state(),
+        fact(Kind.FIELDS, TEAM, FieldsBody("billing", "", b"", ())),
+    ),
+    "free text in a field": ("", REQUIRED, state(), fact(Kind.FIELDS, TEAM, FieldsBody("", "", b"", FREE_TEXT))),
     "category unknown": ("unknown_category", DEFAULT, state(), fact(Kind.FIELDS, TEAM, FieldsBody("x", "", b"", ()))),
     "priority unknown": ("unknown_priority", DEFAULT, state(), fact(Kind.FIELDS, TEAM, FieldsBody("", "x", b"", ()))),
     "priority fixed": (
@@ -317,6 +358,7 @@ FILES: dict[str, tuple[str, Policy, Kind, tuple[Attachment, ...]]] = {
         "attachment_type", policy(attachments={"mode": AttachmentMode.IMAGES}), Kind.MESSAGE,
         (attached(), attached(media_type="text/plain")),
     ),
+    "any kind": ("", DEFAULT, Kind.MESSAGE, (attached(media_type="text/plain"),)),
     "ten": ("", DEFAULT, Kind.MESSAGE, (attached(),) * 10),
     "eleven": ("too_many_attachments", DEFAULT, Kind.MESSAGE, (attached(),) * 11),
     "too large": ("attachment_too_large", DEFAULT, Kind.MESSAGE, (attached(25 * 2**20 + 1),)),
@@ -355,6 +397,7 @@ def test_an_answer_of_the_team() -> None:
     assert (again.first_response_at, again.updated_at) == (100, 200)
     manual = policy(moves={"staff_reply_waits": 0})
     assert not after(state(), Kind.MESSAGE, TEAM, text("hello"), manual).waiting_user
+    assert after(state(waiting_user=True), Kind.MESSAGE, TEAM, text("hello"), manual).waiting_user
 
 
 def test_a_reply_of_the_user() -> None:
@@ -365,6 +408,7 @@ def test_a_reply_of_the_user() -> None:
     assert after(state(), Kind.MESSAGE, USER, text("hello")).waiting_since == 10
     kept = policy(moves={"user_reply_clears": 0})
     assert after(waiting, Kind.MESSAGE, USER, text("hello"), kept).waiting_user
+    assert not after(state(), Kind.MESSAGE, USER, text("hello"), kept).waiting_user
 
 
 def test_a_reply_to_a_resolved_ticket() -> None:
@@ -378,8 +422,9 @@ def test_a_reply_to_a_resolved_ticket() -> None:
 
 
 def test_a_reply_to_a_closed_ticket_counts_as_reopening() -> None:
-    """How it ended is forgotten, that it ended is counted."""
-    again = after(state(CLOSED), Kind.MESSAGE, USER, text("It is back."))
+    """How it ended is forgotten, that it ended is counted; replies to resolved tickets are another matter."""
+    rules = policy(moves={"user_reply_reopens": 0})
+    again = after(state(CLOSED), Kind.MESSAGE, USER, text("It is back."), rules)
     assert (again.lifecycle, again.close_note, again.closed_at, again.reopen_count) == (OPEN, "", 0, 1)
 
 
@@ -412,6 +457,7 @@ def test_facts_are_changed_one_by_one() -> None:
     assert same == changed
     nobody = after(state(assignee=ANNA), Kind.FIELDS, TEAM, FieldsBody("", "", NOBODY, ()))
     assert (nobody.assignee, nobody.progress) == (b"", False)
+    assert not after(state(), Kind.FIELDS, TEAM, FieldsBody("billing", "", b"", ())).progress
     quiet = policy(moves={"assign_progress": 0})
     assert not after(state(), Kind.FIELDS, TEAM, FieldsBody("", "", ANNA, ()), quiet).progress
 
@@ -425,11 +471,14 @@ def test_a_resolution() -> None:
         100,
     )
     assert (resolved.first_response_at, resolved.waiting_since, resolved.last_by) == (100, 0, TEAM)
+    later = after(state(first_response_at=20), Kind.RESOLUTION, TEAM, ResolutionBody("Sent again."))
+    assert later.first_response_at == 20
 
 
 def test_closing_and_reopening() -> None:
     """Who reopens it decides whether it waits; the count says how often."""
     closed = after(state(waiting_user=True), Kind.CLOSE, USER, CloseBody("done", ""))
+    assert closed.waiting_since == 0
     assert (closed.lifecycle, closed.close_note, closed.closed_at, closed.waiting_user) == (
         CLOSED,
         "done",
