@@ -74,9 +74,9 @@ def test_29_two_tickets_share_nothing(other: TicketKeys) -> None:
 
 
 def test_boxes_hand_the_key_to_both_sides() -> None:
-    """The team opens the first box, the user the second."""
+    """The team opens the first box, the user the second, which knows no epoch."""
     entry = boxed()
-    assert [box.recipient for box in entry.boxes] == [Recipient.TEAM, Recipient.USER]
+    assert [(box.recipient, box.epoch) for box in entry.boxes] == [(Recipient.TEAM, 0), (Recipient.USER, 0)]
     assert open_team_box(TEAM.keys.kem, TEAM_ID, KEYS.mailbox, entry) == KEY
     assert UserKeyPort(TEAM_ID, KEYS.reply).open_key(KEYS.mailbox, entry) == KEY
 
