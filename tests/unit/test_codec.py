@@ -159,6 +159,20 @@ def test_messages_that_are_refused(value: Any) -> None:
     assert error.value.code == "malformed"
 
 
+ILLEGAL = [True, None, 1.5, -1, 2**53, "e\u0301", b"\xff" * 99, [[[[[[0]]]]]]]
+
+
+@pytest.mark.parametrize("value", ILLEGAL, ids=range(len(ILLEGAL)))
+@pytest.mark.parametrize("place", range(6))
+def test_no_field_lets_an_illegal_value_through(place: int, value: Any) -> None:
+    """What the codec refuses by itself, every shape refuses too (attack 39)."""
+    fields: list[Any] = [1, b"ab", b"", "ä", [1], []]
+    fields[place] = value
+    with pytest.raises(PeerError) as error:
+        Tree.from_bytes(pack(fields))
+    assert error.value.code == "malformed"
+
+
 def test_unknown_choice_asks_for_an_update() -> None:
     """An unknown enumeration value is never skipped (attack 25)."""
     with pytest.raises(PeerError) as error:
