@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, cast
 
 import msgpack
 import pytest
@@ -132,6 +132,25 @@ def test_limit_is_checked_before_parsing() -> None:
     """Input over its limit is refused unread."""
     with pytest.raises(PeerError):
         decode(b"\xa3abc", limit=3)
+
+
+def test_what_is_at_a_bound_is_within_it() -> None:
+    """Limits are the last that is allowed."""
+    assert decode(b"\xa3abc", limit=4) == "abc"
+    assert len(cast("tuple[int, ...]", decode(pack([0] * ARRAY_MAX), limit=ARRAY_MAX + 3))) == ARRAY_MAX
+    full = Tree(Colour.RED, b"abcd", b"12345678", "äöüß", Leaf(9), (Leaf(1), Leaf(9)))
+    assert Tree.from_bytes(full.to_bytes()) == full
+
+
+def test_a_message_of_exactly_its_limit_is_sent_and_read() -> None:
+    """The size limit of a message is the largest size there is."""
+
+    @dataclass(frozen=True, slots=True)
+    class Exact(Message):
+        LIMIT: ClassVar[int] = 11
+        blob: Annotated[bytes, Bin(most=8)]
+
+    assert Exact.from_bytes(Exact(b"12345678").to_bytes()) == Exact(b"12345678")
 
 
 BAD_TREES = [

@@ -102,6 +102,14 @@ def test_only_one_spelling_is_accepted(name: str) -> None:
     assert error.value.code == "bad_signature"
 
 
+@pytest.mark.parametrize("digest", [b"", bytes(31), bytes(33)], ids=len)
+def test_a_digest_of_another_size_is_refused_even_when_signed(digest: bytes) -> None:
+    """Whoever signs may spell the headers; only one spelling is accepted all the same."""
+    with pytest.raises(PeerError) as error:
+        verify_headers(list(signed(digest=digest).items()))
+    assert error.value.code == "bad_signature"
+
+
 def test_a_target_that_is_no_text_is_not_signed() -> None:
     """Attack 76: stray bytes in a path end in the one error, not in a fault of the relay."""
     with pytest.raises(PeerError) as error:
@@ -132,6 +140,7 @@ def test_a_long_life_is_refused_even_when_signed() -> None:
         check_time(replace(request, expires=request.created + REQUEST_LIFE + 1), NOW)
     with pytest.raises(PeerError):
         check_time(replace(request, expires=request.created), NOW)
+    check_time(replace(request, expires=request.created + 1), NOW)
 
 
 @pytest.mark.parametrize(
