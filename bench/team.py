@@ -13,8 +13,8 @@ from e2e_support.crypto.sign import SigningKey
 from e2e_support.ids import Hash, MailboxId, TeamId
 from e2e_support.limits import FILE_MAX
 from e2e_support.mailbox import entry_hash, first_hash, mailbox_id
-from e2e_support.policy import DEFAULT
 from e2e_support.policy_parts import Admission
+from e2e_support.presets import DEFAULT
 from e2e_support.request import b64, content_digest, sign_request
 from e2e_support.vocab import AdmissionMode, Direction
 from e2e_support.wire import Append, Batch, Create, Entry, Found

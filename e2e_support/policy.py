@@ -16,7 +16,7 @@ from e2e_support.codec import Choice, Items, Message, Text, Uint, decode
 from e2e_support.crypto.pad import padme
 from e2e_support.crypto.suite import HASH_SIZE, TAG
 from e2e_support.errors import PeerError
-from e2e_support.limits import CHUNK_SIZE, FILE_PAD_MIN, MIB, POLICY_MAX
+from e2e_support.limits import CHUNK_SIZE, FILE_PAD_MIN, POLICY_MAX
 from e2e_support.policy_parts import (
     CHOICES_MAX,
     FLAG,
@@ -30,9 +30,7 @@ from e2e_support.policy_parts import (
     Category,
     Close,
     ClosedReply,
-    Colour,
     Condition,
-    DayBoundary,
     DebugMode,
     Delete,
     Eligibility,
@@ -42,7 +40,6 @@ from e2e_support.policy_parts import (
     LabelRule,
     Level,
     Limits,
-    MailMode,
     Moves,
     NoteMode,
     Notify,
@@ -51,8 +48,6 @@ from e2e_support.policy_parts import (
     Reopen,
     Retention,
     Staff,
-    StaffDelete,
-    StaffIdentity,
     UserClose,
     UserDelete,
     UserReopen,
@@ -308,88 +303,3 @@ def _user_label_problems(policy: Policy) -> Iterator[str]:
         yield "labels_user asks for a fact of the staff log"
     if Condition.ASSIGNED in named and not policy.staff.show_assignee:
         yield "labels_user asks for an assignee that users are not shown"
-
-
-# --- the recommended default -----------------------------------------------------------------------------
-
-
-def _label(label_id: str, text: str, colour: Colour, *conditions: Condition) -> LabelRule:
-    return LabelRule(label_id, text, colour, conditions)
-
-
-DEFAULT = Policy(
-    version=VERSION,
-    preset="default",
-    eligibility=Eligibility(registered_only=0, refused_methods=()),
-    admission=Admission(AdmissionMode.OPEN, bits=16),
-    categories=(
-        Category("bug", "Something does not work", "Say what you did, what you expected and what happened."),
-        Category("question", "Question", "Say what you want to achieve and what you have tried."),
-        Category("account", "Account and access", "Say how you sign in and what you see. Send no password."),
-        Category("billing", "Billing", "Name the invoice or the order, and the date."),
-        Category("data", "My data", "Say which data, and whether it is missing, wrong or to be deleted."),
-        Category("other", "Something else", "One matter per ticket gets the quickest answer."),
-    ),
-    fields=(FieldDef("impact", "Who is affected?", 0, ("Only me", "Several people", "Everyone")),),
-    prompts=(),
-    priority=Priority(
-        mode=PriorityMode.STAFF,
-        levels=(
-            Level("low", "Low", Colour.GRAY),
-            Level("normal", "Normal", Colour.BLUE),
-            Level("high", "High", Colour.ORANGE),
-            Level("urgent", "Urgent", Colour.RED),
-        ),
-        by_category=(),
-        initial="normal",
-        staff_can_change=1,
-    ),
-    limits=Limits(
-        subject_min=5,
-        subject_max=200,
-        text_min=1,
-        text_max=10_000,
-        create_per_day=10,
-        day=DayBoundary.CALENDAR,
-        day_starts=0,
-        open_max=20,
-    ),
-    attachments=Attachments(
-        AttachmentMode.ANY, files_max=10, file_bytes_max=25 * MIB, ticket_bytes_max=100 * MIB
-    ),
-    debug_data=DebugMode.OPT_OUT,
-    labels_user=(
-        _label("closed", "Closed", Colour.GRAY, Condition.CLOSED),
-        _label("resolved", "Resolved", Colour.GREEN, Condition.RESOLVED),
-        _label("waiting", "Waiting for you", Colour.ORANGE, Condition.WAITING_USER),
-        _label("progress", "In progress", Colour.YELLOW, Condition.PROGRESS),
-        _label("answered", "Answered", Colour.BLUE, Condition.LAST_STAFF),
-        _label("open", "Open", Colour.BLUE),
-    ),
-    labels_staff=(
-        _label("spam", "Spam", Colour.GRAY, Condition.SPAM),
-        _label("archived", "Archived", Colour.GRAY, Condition.ARCHIVED),
-        _label("closed", "Closed", Colour.GRAY, Condition.CLOSED),
-        _label("resolved", "Resolved", Colour.GREEN, Condition.RESOLVED),
-        _label("hold", "On hold", Colour.PURPLE, Condition.HOLD),
-        _label("snoozed", "Snoozed", Colour.PURPLE, Condition.SNOOZED),
-        _label("waiting", "Waiting for user", Colour.ORANGE, Condition.WAITING_USER),
-        _label("replied", "User replied", Colour.RED, Condition.LAST_USER, Condition.STAFF_REPLIED),
-        _label("progress", "In progress", Colour.YELLOW, Condition.PROGRESS),
-        _label("answered", "Answered", Colour.BLUE, Condition.LAST_STAFF),
-        _label("open", "Open", Colour.BLUE),
-    ),
-    moves=Moves(staff_reply_waits=1, user_reply_clears=1, user_reply_reopens=1, assign_progress=1),
-    close=Close(UserClose.ANY_OPEN, mistake_note=0, staff=1, resolved_days=7, reminder_days=5),
-    reopen=Reopen(UserReopen.WINDOW, window_days=14, staff=1, on_reply=ClosedReply.REOPEN_THEN_NEW),
-    delete=Delete(UserDelete.ERASE_CLOSED, StaffDelete.CONFIRM, archive=1),
-    retention=Retention(closed_days=365, idle_days=730),
-    staff=Staff(StaffIdentity.PER_ADMIN, as_team=1, show_assignee=0, assignee=b"", assignees=()),
-    notify=Notify(reply=1, status=1, resolved=1, user_mail=MailMode.OPT_IN, receipt_mail=0, staff_mail=0),
-    show_languages=1,
-    expectation=Expectation(first_reply_hours=0, nudge_hours=0),
-    resolution_note=NoteMode.REQUIRED,
-    external_url="",
-    words=(),
-    freshness=Freshness(days=30, override=0),
-)

@@ -354,7 +354,7 @@ def check_relay(folder: Path, data: Path, log: Path, number: str) -> None:
 
 def policy_text() -> bytes:
     """Return the words of the public policy, which every relay holds in the clear."""
-    from e2e_support.policy import DEFAULT  # noqa: PLC0415 - only to tell public words from private ones
+    from e2e_support.presets import DEFAULT  # noqa: PLC0415 - only to tell public words from private ones
 
     return DEFAULT.to_bytes().lower()
 

@@ -14,8 +14,8 @@ from e2e_support.crypto.sign import SigningKey
 from e2e_support.epoch import epoch_keys
 from e2e_support.errors import TrustError
 from e2e_support.ids import BlobId, MailboxId, MessageId, TeamId
-from e2e_support.policy import DEFAULT
 from e2e_support.policy_parts import Admission
+from e2e_support.presets import DEFAULT
 from e2e_support.ticket_keys import KeyPort, TicketKeys, UserKeyPort, open_team_box
 from e2e_support.vocab import AdmissionMode, AuthorRole, Kind
 from e2e_support.wire import Append, Batch, Create, Entry, Found, Stored

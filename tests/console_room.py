@@ -20,7 +20,8 @@ from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.ids import MailboxId, MessageId
-from e2e_support.policy import DEFAULT, Policy
+from e2e_support.policy import Policy
+from e2e_support.presets import DEFAULT
 from e2e_support.roster import TrustedRoster, next_bodies
 from e2e_support.roster_links import DeviceAdd, DeviceRevoke, prove_device, sign_link
 from e2e_support.support_link import SupportLink

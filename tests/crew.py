@@ -15,7 +15,7 @@ from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.ids import DeviceId, MemberId, MessageId
 from e2e_support.mailbox import ReceiptFact, ReceiptSigner
-from e2e_support.policy import DEFAULT
+from e2e_support.presets import DEFAULT
 from e2e_support.roster import TrustedRoster, begin_batch
 from e2e_support.roster_links import Payload, Threshold
 from e2e_support.ticket_keys import TicketKeys, UserKeyPort

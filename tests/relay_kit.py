@@ -27,8 +27,9 @@ from e2e_support.crypto.sign import SigningKey
 from e2e_support.epoch import epoch_keys
 from e2e_support.ids import BlobId, Hash, MailboxId, TeamId
 from e2e_support.mailbox import entry_hash, first_hash, mailbox_id, relay_key_id, verify_receipt
-from e2e_support.policy import DEFAULT, Policy
+from e2e_support.policy import Policy
 from e2e_support.policy_parts import Admission
+from e2e_support.presets import DEFAULT
 from e2e_support.request import b64, content_digest, sign_request
 from e2e_support.roster import begin_batch
 from e2e_support.vocab import AdmissionMode, Direction, Recipient

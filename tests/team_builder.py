@@ -18,7 +18,8 @@ from e2e_support.crypto.secret import SECRET_ACCESS, Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.epoch import EpochKeys, box_context, check_epoch_seed, epoch_keys, epoch_record, epoch_team
 from e2e_support.ids import DeviceId, MemberId, TeamId
-from e2e_support.policy import DEFAULT, Policy
+from e2e_support.policy import Policy
+from e2e_support.presets import DEFAULT
 from e2e_support.roster import TrustedRoster, begin_batch, next_bodies
 from e2e_support.roster_links import (
     NO_TEAM,

@@ -37,7 +37,8 @@ from e2e_support.epoch import epoch_keys
 from e2e_support.errors import PeerError
 from e2e_support.ids import MailboxId, MessageId
 from e2e_support.mailbox import Chain, ReceiptFact, ReceiptSigner
-from e2e_support.policy import DEFAULT, Policy
+from e2e_support.policy import Policy
+from e2e_support.presets import DEFAULT
 from e2e_support.tags import Tag
 from e2e_support.thread import Thread
 from e2e_support.ticket import TicketState

@@ -29,7 +29,8 @@ from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.epoch import epoch_keys
 from e2e_support.ids import BlobId, MailboxId, MessageId, TeamId
-from e2e_support.policy import DEFAULT, Policy
+from e2e_support.policy import Policy
+from e2e_support.presets import DEFAULT
 from e2e_support.support_link import SupportLink
 from e2e_support.ticket_keys import open_team_box, ticket_number
 from e2e_support.vocab import AdmissionMode, AuthorRole, Kind

@@ -12,7 +12,8 @@ from typing import Final
 
 from e2e_support.errors import UsageError
 from e2e_support.ids import TeamId
-from e2e_support.policy import DEFAULT, Policy
+from e2e_support.policy import Policy
+from e2e_support.presets import DEFAULT
 from e2e_support.support_link import SupportLink
 from e2e_support.wire import Batch, Found
 from e2e_support_client import clock

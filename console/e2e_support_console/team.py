@@ -13,7 +13,8 @@ from typing import Self
 
 from e2e_support.errors import SupportError, TransportError, UsageError
 from e2e_support.invitation import Invitation
-from e2e_support.policy import DEFAULT, Policy
+from e2e_support.policy import Policy
+from e2e_support.presets import DEFAULT
 from e2e_support.support_link import SupportLink
 from e2e_support_client import clock
 from e2e_support_client.port import RelayPort

@@ -22,7 +22,7 @@ from e2e_support.epoch import check_epoch_seed, check_ring, epoch_keys
 from e2e_support.errors import PeerError, TrustError
 from e2e_support.freshness import DAY, check_freshness, cosign_freshness, freshness_of, sign_freshness
 from e2e_support.membership import Membership
-from e2e_support.policy import DEFAULT
+from e2e_support.presets import DEFAULT
 from e2e_support.roster import Standing, TrustedRoster, next_body
 from e2e_support.roster_links import (
     NO_TEAM,

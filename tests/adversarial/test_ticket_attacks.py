@@ -39,8 +39,9 @@ from e2e_support.errors import SupportError
 from e2e_support.ids import DeviceId, MailboxId
 from e2e_support.limits import CLOCK_WARNING
 from e2e_support.mailbox import CIPHERTEXT_OVERHEAD
-from e2e_support.policy import DEFAULT, Policy
+from e2e_support.policy import Policy
 from e2e_support.policy_parts import ClosedReply, UserReopen
+from e2e_support.presets import DEFAULT
 from e2e_support.roster_links import NO_HASH
 from e2e_support.roster_state import RosterState
 from e2e_support.tags import Tag

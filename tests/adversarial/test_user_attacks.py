@@ -25,8 +25,9 @@ from e2e_support.codec import Message
 from e2e_support.content import Attachment, Author, MessageBody
 from e2e_support.conversation import AuthorKey, Conversation, Draft
 from e2e_support.ids import BlobId, Hash, MessageId
-from e2e_support.policy import DEFAULT, Policy
+from e2e_support.policy import Policy
 from e2e_support.policy_parts import Category, StaffIdentity
+from e2e_support.presets import DEFAULT
 from e2e_support.support_link import SupportLink
 from e2e_support.thread import Thread
 from e2e_support.ticket_keys import TicketKeys, UserKeyPort

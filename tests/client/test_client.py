@@ -12,8 +12,9 @@ import pytest
 from e2e_support.content import FieldsBody, OpenBody, Pair
 from e2e_support.crypto.secret import SECRET_ACCESS
 from e2e_support.errors import PeerError, SupportError, TransportError, TrustError, UsageError
-from e2e_support.policy import DEFAULT, Policy
+from e2e_support.policy import Policy
 from e2e_support.policy_parts import PriorityMode, StaffIdentity
+from e2e_support.presets import DEFAULT
 from e2e_support.support_link import SupportLink
 from e2e_support.vocab import Kind, Verdict
 from e2e_support_client import (

@@ -12,8 +12,8 @@ import pytest
 from e2e_support.errors import SupportError
 from e2e_support.freshness import DAY, cosign_freshness, sign_freshness
 from e2e_support.ids import TeamId
-from e2e_support.policy import DEFAULT
 from e2e_support.policy_parts import Freshness
+from e2e_support.presets import DEFAULT
 from e2e_support.proof import ProofKind, check_proof
 from e2e_support.roster_links import DeviceRevoke
 from e2e_support.support_link import SupportLink

@@ -10,8 +10,8 @@ import pytest
 from console_room import Room, User, opening
 from e2e_support.content import FieldsBody, MessageBody, Pair
 from e2e_support.errors import PeerError, UsageError
-from e2e_support.policy import DEFAULT
 from e2e_support.policy_parts import Staff, StaffIdentity
+from e2e_support.presets import DEFAULT
 from e2e_support.vocab import Kind, Verdict
 from e2e_support_client.files import FileSource
 from e2e_support_client.model import Role

@@ -12,7 +12,7 @@ import pytest
 
 from console_room import Room
 from e2e_support.errors import TrustError, UsageError
-from e2e_support.policy import DEFAULT
+from e2e_support.presets import DEFAULT
 from e2e_support.vocab import Kind, Role
 from e2e_support_client.files import FileSource
 from e2e_support_client.retry import NO_RETRY

@@ -12,8 +12,9 @@ from console_room import Killed, Room, dying
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import PeerError, TransportError, TrustError
 from e2e_support.ids import MailboxId, TeamId
-from e2e_support.policy import DEFAULT, Policy
+from e2e_support.policy import Policy
 from e2e_support.policy_parts import Colour, LabelRule
+from e2e_support.presets import DEFAULT
 from e2e_support.roster import next_body
 from e2e_support.roster_links import sign_link
 from e2e_support.wire import Batch, FeedItem, FeedPage

@@ -9,7 +9,7 @@ from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import PeerError, TrustError
 from e2e_support.ids import MailboxId
-from e2e_support.policy import DEFAULT
+from e2e_support.presets import DEFAULT
 from e2e_support.roster import TrustedRoster, begin_batch
 from e2e_support.support_link import SupportLink
 from e2e_support.vocab import Role

@@ -14,7 +14,7 @@ from e2e_support.crypto.secret import SECRET_ACCESS, Secret
 from e2e_support.epoch import box_context, epoch_keys, epoch_record
 from e2e_support.errors import TrustError
 from e2e_support.ids import DeviceId
-from e2e_support.policy import DEFAULT
+from e2e_support.presets import DEFAULT
 from e2e_support.roster import next_bodies
 from e2e_support.roster_links import DeviceAdd, DeviceRevoke, Rename, Threshold, open_link, sign_link
 from e2e_support.tags import Tag

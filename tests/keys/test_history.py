@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from crew import NOW, Crew
 from e2e_support.crypto.sign import SigningKey
-from e2e_support.policy import DEFAULT
+from e2e_support.presets import DEFAULT
 from e2e_support.roster_links import DeviceUpdate, IssuerKeys, Payload, RelayKeys, Rename, Threshold
 from e2e_support.vocab import Role
 from e2e_support_keys.bundle import DeviceBundle

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from e2e_support.errors import PeerError, TrustError, UsageError
 from e2e_support.freshness import check_freshness, sign_freshness
-from e2e_support.policy import DEFAULT, Policy
+from e2e_support.policy import Policy
+from e2e_support.presets import DEFAULT
 from e2e_support.roster import Standing, TrustedRoster
 from e2e_support.roster_links import DeviceRevoke, DeviceUpdate, Payload, Rename, Threshold
 from e2e_support.support_link import SupportLink

@@ -31,7 +31,7 @@ from e2e_support.content import (
 )
 from e2e_support.ids import BlobId, Hash
 from e2e_support.limits import CHUNK_SIZE, FILE_MAX, PIECE_SIZE
-from e2e_support.policy import DEFAULT, Policy, sealed_size
+from e2e_support.policy import Policy, sealed_size
 from e2e_support.policy_parts import (
     AttachmentMode,
     ClosedReply,
@@ -41,6 +41,7 @@ from e2e_support.policy_parts import (
     UserClose,
     UserReopen,
 )
+from e2e_support.presets import DEFAULT
 from e2e_support.roster_links import NO_HASH
 from e2e_support.ticket import DAY, REASONS, Fact, TicketState, judge, label, refusal
 from e2e_support.vocab import AuthorRole, Kind, Lifecycle, Role

@@ -12,7 +12,7 @@ from e2e_support.codec import encode
 from e2e_support.errors import PeerError
 from e2e_support.ids import MemberId
 from e2e_support.limits import CHUNK_SIZE, FILE_MAX, MIB
-from e2e_support.policy import DEFAULT, Policy, sealed_size
+from e2e_support.policy import Policy, sealed_size
 from e2e_support.policy_parts import (
     AttachmentMode,
     Category,
@@ -30,6 +30,7 @@ from e2e_support.policy_parts import (
     UserReopen,
     Word,
 )
+from e2e_support.presets import DEFAULT
 from e2e_support.vocab import AdmissionMode
 
 OPEN = LabelRule("open", "Open", Colour.BLUE, ())

@@ -11,7 +11,7 @@ from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import PeerError, TrustError
 from e2e_support.ids import DeviceId, Hash, TeamId
 from e2e_support.mailbox import relay_key_id
-from e2e_support.policy import DEFAULT
+from e2e_support.presets import DEFAULT
 from e2e_support.roster import ForkProof, Standing, TrustedRoster, begin_batch, next_bodies, next_body
 from e2e_support.roster_links import (
     NO_HASH,

@@ -11,7 +11,8 @@ from e2e_support.crypto.hash import digest
 from e2e_support.crypto.sign import verify
 from e2e_support.errors import PeerError, UsageError
 from e2e_support.ids import TeamId
-from e2e_support.policy import DEFAULT, Policy
+from e2e_support.policy import Policy
+from e2e_support.presets import DEFAULT
 from e2e_support.roster import next_body
 from e2e_support.roster_links import (
     NO_TEAM,

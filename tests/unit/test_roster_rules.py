@@ -9,7 +9,7 @@ import pytest
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import TrustError
-from e2e_support.policy import DEFAULT
+from e2e_support.presets import DEFAULT
 from e2e_support.roster import begin_batch
 from e2e_support.roster_links import (
     DeviceAdd,

@@ -10,8 +10,8 @@ from e2e_support.content import BarrierBody, BarrierItem
 from e2e_support.conversation import Opened
 from e2e_support.errors import UsageError
 from e2e_support.ids import Hash
-from e2e_support.policy import DEFAULT
 from e2e_support.policy_parts import ClosedReply
+from e2e_support.presets import DEFAULT
 from e2e_support.ticket import DAY, Fact
 from e2e_support.vocab import AuthorRole, Kind, Lifecycle, Verdict
 from team_builder import Team, device

@@ -21,7 +21,7 @@ from e2e_support.content import (
     StatusBody,
 )
 from e2e_support.ids import BlobId, Hash
-from e2e_support.policy import DEFAULT, Policy
+from e2e_support.policy import Policy
 from e2e_support.policy_parts import (
     AttachmentMode,
     CategoryPriority,
@@ -34,6 +34,7 @@ from e2e_support.policy_parts import (
     UserClose,
     UserReopen,
 )
+from e2e_support.presets import DEFAULT
 from e2e_support.roster_links import NO_HASH
 from e2e_support.ticket import (
     DAY,
