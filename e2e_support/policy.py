@@ -58,6 +58,7 @@ from e2e_support.vocab import AdmissionMode
 
 VERSION = 1
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")  # whether it exists each computer knows for itself
 _WEB = re.compile(r"https://[!-~]+")
 _REPEATABLE = frozenset({"labels_user", "labels_staff"})  # two rules with one id are joined by "or"
 
@@ -256,6 +257,8 @@ def _limit_problems(policy: Policy) -> Iterator[str]:
         yield "subject_min is larger than subject_max"
     if limits.text_min > limits.text_max:
         yield "text_min is larger than text_max"
+    if not _ZONE.fullmatch(limits.zone):
+        yield "zone is not the name of a time zone, like Europe/Berlin"
     if files.mode is not AttachmentMode.OFF and not 0 < files.file_bytes_max <= files.ticket_bytes_max:
         yield "the largest file must have at least one byte and fit into a ticket"
     if files.mode is not AttachmentMode.OFF and not files.files_max:

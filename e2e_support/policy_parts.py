@@ -233,7 +233,7 @@ class Priority(Message):
 class Limits(Message):
     """Lengths in code points; tickets per day and open at once (0: no limit but the relay's).
 
-    ``day_starts`` is the minute of the UTC day at which a calendar day begins: a time zone without its rules.
+    ``zone`` is the IANA name of the time zone at whose midnight a calendar day begins (``quota``).
     """
 
     subject_min: Annotated[int, Uint(SUBJECT_MAX)]
@@ -242,7 +242,7 @@ class Limits(Message):
     text_max: Annotated[int, Uint(TEXT_MAX, 1)]
     create_per_day: Annotated[int, COUNT]
     day: Annotated[DayBoundary, Choice(DayBoundary)]
-    day_starts: Annotated[int, Uint(24 * 60 - 1)]
+    zone: Annotated[str, ID]
     open_max: Annotated[int, COUNT]
 
 

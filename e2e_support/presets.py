@@ -79,7 +79,7 @@ DEFAULT = Policy(
         text_max=10_000,
         create_per_day=10,
         day=DayBoundary.CALENDAR,
-        day_starts=0,
+        zone="UTC",
         open_max=20,
     ),
     attachments=Attachments(

@@ -133,6 +133,10 @@ NONSENSE: list[tuple[str, Policy]] = [
     ("a category implies no priority", changed("priority.mode", PriorityMode.BY_CATEGORY)),
     ("subject_min is larger", changed("limits.subject_min", 201)),
     ("text_min is larger", changed("limits.text_min", 10_001)),
+    ("zone is not the name", changed("limits.zone", "")),
+    ("zone is not the name", changed("limits.zone", "/etc/passwd")),
+    ("zone is not the name", changed("limits.zone", "../zone")),
+    ("zone is not the name", changed("limits.zone", "Europe/Berlin/")),
     ("the largest file", changed("attachments.file_bytes_max", 0)),
     ("the largest file", changed("attachments.ticket_bytes_max", MIB)),
     ("a message may carry none", changed("attachments.files_max", 0)),
@@ -175,6 +179,8 @@ def test_policy_that_makes_no_sense_is_refused(why: str, policy: Policy) -> None
 
 
 SENSE = [
+    changed("limits.zone", "America/Argentina/Buenos_Aires"),
+    changed("limits.zone", "Atlantis/Capital"),
     changed("external_url", "https://desk.example.org/help?from=app"),
     changed(
         "attachments", replace(DEFAULT.attachments, mode=AttachmentMode.OFF, files_max=0, file_bytes_max=0)

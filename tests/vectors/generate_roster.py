@@ -167,7 +167,7 @@ POLICY_ARRAY: list[Any] = [
     [["feature", "Feature", 1, ["search", "export"]]],
     ["What were you doing?"],
     [2, [["high", "High", 5], ["low", "Low", 0]], [["bug", "high"], ["billing", "low"]], "", 0],
-    [10, 200, 50, 2000, 5, 1, 60, 0], [0, 0, 0, 0], 0,
+    [10, 200, 50, 2000, 5, 1, "Europe/Berlin", 0], [0, 0, 0, 0], 0,
     [["closed", "Closed", 0, [0]], ["review", "In review", 3, [2]], ["review", "In review", 3, [4]],
      ["open", "Open", 1, []]],
     [["spam", "Spam", 0, [10]], ["open", "Open", 1, []]],
