@@ -12,6 +12,7 @@ from e2e_support.crypto.sign import SigningKey, verify
 from e2e_support.errors import TrustError
 from e2e_support.ids import DeviceId
 from e2e_support.limits import CLOCK_WARNING
+from e2e_support.roster_links import open_link
 from e2e_support.roster_state import RosterState
 from e2e_support.tags import Tag
 from e2e_support.vocab import Role
@@ -19,6 +20,7 @@ from e2e_support.wire import DeviceSignature, Freshness, FreshnessBody, Head
 
 DAY = 24 * 3600
 SIGNERS_MIN = 2  # one stolen or removed device must not vouch for an old roster alone
+NEWCOMER_DAYS = 3  # until a newcomer's first sync nobody else could vouch, and users could not send
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,9 @@ def check_freshness(
 
     Signers must be active in the roster at hand, not in the one that the statement is about: a removed device
     vouches for nothing. The statement may be about an older head of the same roster, so that a new link does
-    not stop everybody until enough devices have signed again.
+    not stop everybody until enough devices have signed again. One signature is enough where all others that
+    could sign are newcomers; its days run from when the first of them came, so that a device which is removed
+    soon after gains nothing by dating a statement later.
 
     Args:
         roster: the client's roster.
@@ -96,11 +100,11 @@ def check_freshness(
         raise _bad("the statement is about another team")
     if body.head.length > len(roster.links):
         raise _behind()
-    _check_signers(roster, signed)
+    since = _vouched_since(roster, signed, body.issued, now)
     if not roster.has_head(body.head):
         raise _fork()
     _check_forward(body, earlier)
-    expires = min(body.expires, body.issued + roster.policy.freshness.days * DAY)
+    expires = min(body.expires, since + roster.policy.freshness.days * DAY)
     _check_time(body.issued, expires, now)
     return FreshUntil(body.head, body.issued, expires)
 
@@ -121,22 +125,43 @@ def _sign(body: bytes, signers: Iterable[tuple[DeviceId, SigningKey]]) -> tuple[
     return tuple(DeviceSignature(device, key.sign(Tag.FRESHNESS, body)) for device, key in signers)
 
 
-def _check_signers(roster: RosterState, signed: Freshness) -> None:
-    """Count active owner and agent devices with a good signature; others are not counted, nor do they harm."""
+def _vouched_since(roster: RosterState, signed: Freshness, issued: int, now: int) -> int:
+    """Return from when on the days of a statement run, if enough devices have signed it."""
     may = roster.membership.by_role(Role.OWNER, Role.AGENT)
-    keys = {device: record.sign_key for device, record in roster.devices.items() if device in may}
-    good = {
-        signature.device_id
-        for signature in signed.signatures
-        if signature.device_id in keys
-        and verify(keys[signature.device_id], signature.signature, Tag.FRESHNESS, signed.body)
-    }
-    if len(good) < min(SIGNERS_MIN, len(may)):
+    good = _good_signers(roster, signed, may)
+    if len(good) >= min(SIGNERS_MIN, len(may)):
+        return issued
+    came = [_came(roster, device) for device in may - good]
+    if not good or not all(_is_newcomer(time, issued, now) for time in came):
         raise TrustError(
             "too_few_signers",
             "too few active devices have signed that this roster is the newest",
             hint="The relay may hide a removal. Try again later; ask the team if it stays so.",
         )
+    return min(issued, *came)
+
+
+def _good_signers(roster: RosterState, signed: Freshness, may: frozenset[DeviceId]) -> set[DeviceId]:
+    """Return the devices with a good signature that may vouch; others are not counted, nor do they harm."""
+    return {
+        signature.device_id
+        for signature in signed.signatures
+        if signature.device_id in may
+        and verify(
+            roster.devices[signature.device_id].sign_key, signature.signature, Tag.FRESHNESS, signed.body
+        )
+    }
+
+
+def _came(roster: RosterState, device: DeviceId) -> int:
+    """Return when a device was added; 0 for the founders', who were there before anybody trusted the team."""
+    added = roster.devices_ever[device].added
+    return open_link(roster.links[added]).body.time if added else 0
+
+
+def _is_newcomer(came: int, issued: int, now: int) -> bool:
+    """Tell whether nobody waits for a device yet; one dated far ahead would be a newcomer for ever."""
+    return issued < came + NEWCOMER_DAYS * DAY and came <= now + CLOCK_WARNING
 
 
 def _bad(why: str) -> TrustError:

@@ -117,7 +117,7 @@ class Members:
         if proposal is None:
             async with desk.store.transaction() as change:
                 await forget_invitation(change, name)
-            await renew(desk)  # two must vouch as soon as there are two: the newcomer finds it waiting
+            await renew(desk)  # if it is due: soon two must vouch, and the newcomer finds it waiting
         return proposal
 
     async def remove(

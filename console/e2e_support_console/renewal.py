@@ -1,6 +1,7 @@
 """Vouches for the newest roster, so that users go on sending: alone or with others, when half of the time is over.
 
-Two devices must agree as soon as there are two; what one has signed waits at the relay for the next (protocol 4.7).
+Two devices must agree as soon as there are two that are no newcomers; what one has signed waits at the relay for
+the next (protocol 4.7).
 """
 
 from __future__ import annotations

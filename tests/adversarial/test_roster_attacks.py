@@ -36,11 +36,13 @@ from e2e_support.roster_links import (
     link_hash,
     open_link,
     prove_device,
+    sign_link,
 )
 from e2e_support.roster_rules import Quorum
+from e2e_support.roster_state import RosterState
 from e2e_support.tags import Tag
 from e2e_support.vocab import Role
-from e2e_support.wire import DeviceRecord, DeviceSignature, EpochBox, Freshness, Head, Link
+from e2e_support.wire import DeviceRecord, DeviceSignature, EpochBox, Freshness, Head, Link, LinkBody
 from team_builder import EPOCH, TIME, Device, NewEpoch, Team, device, make_epoch, pairs, seed_of
 
 ANNA, CARL, EMMA = device("anna"), device("carl"), device("emma")
@@ -49,6 +51,9 @@ BEN = device("ben", Role.AGENT)
 DORA = device("dora", Role.AUDITOR)
 EVE = device("eve")  # the attacker's own device
 EVE_AGENT = device("eve the agent", Role.AGENT)
+
+VOUCHED_SINCE: Callable[..., int] = vars(freshness)["_vouched_since"]
+NEW = device("new", Role.AGENT)
 
 Defence = tuple[object, str, Callable[..., Any]]
 
@@ -61,6 +66,17 @@ def anyone(members: Membership, link: OpenLink, *_: object) -> Quorum:
     """Stand in for the signer table: whoever signs is entitled, and one voice is enough."""
     signers = frozenset(signature.device_id for signature in link.signatures)
     return Quorum(signers & members.active.keys())
+
+
+def any_signers(_roster: RosterState, _signed: Freshness, issued: int, _now: int) -> int:
+    """Stand in for the count of signers: whoever signed is enough."""
+    return issued
+
+
+def uncapped(roster: RosterState, signed: Freshness, issued: int, now: int) -> int:
+    """Stand in for the rule about a newcomer's first days: a lone statement lives as long as any other."""
+    VOUCHED_SINCE(roster, signed, issued, now)
+    return issued
 
 
 def adding_anything(self: Membership, record: DeviceRecord, seq: int) -> Membership:
@@ -105,7 +121,9 @@ STRICT_READER: Defence = (roster, "open_link", read_regardless)
 NAMED_HEAD: Defence = (TrustedRoster, "require_head", nothing)
 BOX_HASHES: Defence = (roster, "check_package", nothing)
 SEED_CHECK: Defence = (epoch, "_fits", lambda *_: True)
-FRESH_SIGNERS: Defence = (freshness, "_check_signers", nothing)
+FRESH_SIGNERS: Defence = (freshness, "_vouched_since", any_signers)
+FRESH_NEWCOMERS: Defence = (freshness, "_is_newcomer", lambda *_: True)
+FRESH_CAP: Defence = (freshness, "_vouched_since", uncapped)
 FRESH_FORWARD: Defence = (freshness, "_check_forward", nothing)
 FRESH_TIME: Defence = (freshness, "_check_time", nothing)
 
@@ -315,6 +333,52 @@ def removed_agent_vouches() -> object:
     attacked.remove(BEN, ANNA)
     statement = sign_freshness(old, pairs([ANNA, BEN]), now=TIME + DAY)
     return check_freshness(attacked.roster, statement, now=TIME + DAY)
+
+
+def lone_team() -> Team:
+    """Return a team of one owner, to which an agent came a moment ago."""
+    attacked = Team.found(ANNA)
+    attacked.add(NEW, ANNA)
+    return attacked
+
+
+def removed_newcomer_vouches() -> object:
+    """A newcomer who was removed at once vouches alone for the roster that they were in, as the relay serves it."""
+    return check_freshness(
+        lone_team().roster, sign_freshness(lone_team().roster, pairs([NEW]), now=TIME), now=TIME
+    )
+
+
+def removed_founder_vouches_alone() -> object:
+    """A founder who was removed vouches alone for the roster with the device that removed them."""
+    served = lone_team().roster
+    statement = sign_freshness(served, pairs([ANNA]), now=TIME + 4 * DAY)
+    return check_freshness(served, statement, now=TIME + 4 * DAY)
+
+
+def removed_founder_dates_back() -> object:
+    """They date it to the last moment in which it counts, to outlive all that was said before the removal."""
+    served = lone_team().roster
+    statement = sign_freshness(served, pairs([ANNA]), now=TIME + 3 * DAY)
+    return check_freshness(served, statement, now=TIME + 31 * DAY)
+
+
+def removed_founder_had_dated_ahead() -> object:
+    """A founder who foresees the removal dates the newcomer's link so far ahead that nobody ever waits for them."""
+    served = Team.found(ANNA)
+    batch = served.prepare((NEW, [ANNA]), (EPOCH, [ANNA]))
+    bodies = [replace(open_link(link).body, time=TIME + 400 * DAY) for link in batch.links]
+    served.accept(replace(batch, links=_chained(bodies)))
+    return check_freshness(
+        served.roster, sign_freshness(served.roster, pairs([ANNA]), now=TIME + 40 * DAY), now=TIME + 40 * DAY
+    )
+
+
+def _chained(bodies: Sequence[LinkBody]) -> tuple[bytes, ...]:
+    """Return links of bodies whose times were changed, signed by Anna."""
+    first = bodies[0]
+    second = replace(bodies[1], prev_hash=link_hash(first.to_bytes()))
+    return tuple(sign_link(body, pairs([ANNA])) for body in (first, second))
 
 
 def statement_goes_back() -> object:
@@ -549,6 +613,16 @@ ATTACKS = [
         removed_agent_vouches,
         "too_few_signers",
         [FRESH_SIGNERS],
+    ),
+    Attack(
+        85, "vouches as a newcomer", removed_newcomer_vouches, "too_few_signers", [FRESH_NEWCOMERS, FRESH_CAP]
+    ),
+    Attack(
+        85, "vouches alone", removed_founder_vouches_alone, "too_few_signers", [FRESH_NEWCOMERS, FRESH_CAP]
+    ),
+    Attack(85, "dates a lone statement back", removed_founder_dates_back, "roster_stale", [FRESH_CAP]),
+    Attack(
+        85, "dates a newcomer ahead", removed_founder_had_dated_ahead, "too_few_signers", [FRESH_NEWCOMERS]
     ),
     Attack(85, "replays an older statement", statement_goes_back, "bad_freshness", [FRESH_FORWARD]),
     Attack(85, "vouches for a century", statement_for_a_century, "roster_stale", [FRESH_TIME]),

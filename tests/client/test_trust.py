@@ -255,7 +255,7 @@ async def test_85_a_removed_signer_vouches_for_nothing(world: World, monkeypatch
     at_time(monkeypatch, world, TIME)
     await state(world, anna, BEN, now=TIME)
     at_time(monkeypatch, world, TIME + 30 * DAY)
-    newer = stated(world, anna, CARA, now=TIME + DAY)
+    newer = stated(world, anna, CARA, now=TIME + 4 * DAY)  # nobody is a newcomer any more
     async with world.client() as user:
         assert (await refusal(opened(user))).code == "roster_stale"
         await world.relay.put_freshness(world.console.team.team_id, newer, anna.sign)

@@ -112,11 +112,26 @@ async def test_founding_vouches_for_the_team(tmp_path: Path) -> None:
         check_freshness(anna.desk.roster, statement, now=clock.now())
 
 
-async def test_two_vouch_as_soon_as_there_are_two(tmp_path: Path) -> None:
-    """What the inviter signed waits at the relay; the newcomer's first sync completes it."""
+async def test_users_go_on_sending_while_the_second_device_is_new(tmp_path: Path) -> None:
+    """When a team grows to two, what the founder stated holds until the newcomer has had days to come online."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        await room.add(anna, "Ben")
+        statement = await room.relay.freshness(anna.desk.team_id)
+        assert statement is not None
+        assert check_freshness(await room.roster(), statement, now=clock.now()).issued <= clock.now()
+
+
+async def test_two_vouch_once_the_second_is_no_newcomer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Later, what one has signed waits at the relay, and the other's next sync completes it."""
     async with TeamRoom(tmp_path) as room:
         anna = await room.start()
         ben = await room.add(anna, "Ben")
+        later = clock.now() + 16 * DAY
+        monkeypatch.setattr(clock, "now", lambda: later)
+        room.relay.advance(16 * DAY)
         assert await renew(anna.desk) is False
         await ben.catch_up()
         assert await renew(anna.desk) is True

@@ -17,7 +17,7 @@ from e2e_support.freshness import (
     sign_freshness,
 )
 from e2e_support.limits import CLOCK_WARNING
-from e2e_support.roster_links import Threshold
+from e2e_support.roster_links import Threshold, open_link
 from e2e_support.roster_state import RosterState
 from e2e_support.vocab import Role
 from e2e_support.wire import Freshness, FreshnessBody, Head
@@ -95,6 +95,52 @@ def test_too_few_signers(name: str, signers: Sequence[Device]) -> None:
     roster = team().roster
     with pytest.raises(TrustError) as caught:
         check_freshness(roster, state(roster, *signers), now=TIME)
+    assert caught.value.code == "too_few_signers"
+
+
+def grown() -> RosterState:
+    """Return the roster of a team that grew from one to two devices a second after it was founded."""
+    alone = Team.found(ANNA)
+    alone.add(BEN, ANNA)
+    assert open_link(alone.roster.links[1]).body.time == TIME + 1
+    return alone.roster
+
+
+def test_nobody_waits_for_a_newcomer() -> None:
+    """For three days after it came, a second device's signature is not needed, and counts where it is there."""
+    roster, came = grown(), TIME + 1
+    for issued in (TIME, came + 3 * DAY - 1):
+        assert check_freshness(roster, state(roster, ANNA, now=issued), now=issued).issued == issued
+    with pytest.raises(TrustError) as caught:
+        check_freshness(roster, state(roster, ANNA, now=came + 3 * DAY), now=came + 3 * DAY)
+    assert caught.value.code == "too_few_signers"
+    both = check_freshness(roster, state(roster, ANNA, BEN, now=came + DAY), now=came + DAY)
+    assert both.expires == came + 31 * DAY
+
+
+def test_what_one_device_said_ends_with_the_newcomers_days() -> None:
+    """However late the founder alone vouches, it is over when the policy's days after the newcomer's link are."""
+    roster, came = grown(), TIME + 1
+    until = check_freshness(roster, state(roster, ANNA, now=came + 2 * DAY), now=came + 2 * DAY)
+    assert (until.issued, until.expires) == (came + 2 * DAY, came + 30 * DAY)
+
+
+def test_a_newcomer_alone_vouches_for_nothing() -> None:
+    """Somebody is waited for as long as there is a device that is no newcomer."""
+    roster = grown()
+    for signers in ([BEN], [BEN, STRANGER], []):
+        with pytest.raises(TrustError) as caught:
+            check_freshness(roster, state(roster, *signers), now=TIME)
+        assert caught.value.code == "too_few_signers"
+
+
+def test_a_newcomer_from_the_future_is_none() -> None:
+    """A link that is dated further ahead than clocks differ does not spare its device."""
+    roster = grown()
+    early = TIME + 1 - CLOCK_WARNING
+    assert check_freshness(roster, state(roster, ANNA, now=early), now=early).issued == early
+    with pytest.raises(TrustError) as caught:
+        check_freshness(roster, state(roster, ANNA, now=early - 1), now=early - 1)
     assert caught.value.code == "too_few_signers"
 
 

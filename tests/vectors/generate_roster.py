@@ -584,6 +584,8 @@ def freshness_document() -> Document:
         return {"comment": comment, "now": now, "statement": statement.hex(), name: outcome}
 
     good = [ANNA, CARL2]
+    came = TIME + 1  # the first newcomer, Carl
+    last, late, far = came + 3 * DAY - 1, TIME + 4 * DAY, TIME + 99 * DAY
     return {
         "about": "statements about the whole roster of chain.json; times in seconds since 1970",
         "cases": [
@@ -603,10 +605,22 @@ def freshness_document() -> Document:
             ),
             case("its last second", TIME + 30 * DAY, TIME + 30 * DAY - 1, good),
             case("over", "roster_stale", TIME + 30 * DAY, good),
-            case("one device", "too_few_signers", TIME, [ANNA]),
-            case("one device twice", "too_few_signers", TIME, [ANNA, ANNA]),
-            case("a removed device helps", "too_few_signers", TIME, [ANNA, BEN]),
-            case("the recovery sheet helps", "too_few_signers", TIME, [ANNA, SHEET]),
+            case("one device, all others newcomers", TIME + 30 * DAY, TIME, [ANNA]),
+            case("the same later", came + 30 * DAY, TIME, [ANNA], issued=TIME + DAY, expires=far),
+            case("a newcomer without the founder", "too_few_signers", TIME, [CARL]),
+            case(
+                "one device, a newcomer's last second",
+                came + 30 * DAY,
+                last,
+                [ANNA],
+                issued=last,
+                expires=far,
+            ),
+            case("one device", "too_few_signers", last + 1, [ANNA], issued=last + 1),
+            case("one device twice", "too_few_signers", late, [ANNA, ANNA], issued=late),
+            case("a removed device helps", "too_few_signers", late, [ANNA, BEN], issued=late),
+            case("the recovery sheet helps", "too_few_signers", late, [ANNA, SHEET], issued=late),
+            case("nobody, all others newcomers", "too_few_signers", TIME, []),
             case("about a newer roster", "roster_behind", TIME, good, length=length + 1),
             case("about another roster", "roster_fork", TIME, good, hash=ZERO),
             case("about another team", "bad_freshness", TIME, good, team_id=ZERO),
