@@ -23,7 +23,7 @@ SIGNED_HEADERS = ("content-digest", "signature-input", "signature")
 _COMPONENTS = '("@method" "@authority" "@path" "@query" "content-digest")'
 _INPUT = re.compile(
     re.escape("e2es=" + _COMPONENTS)
-    + r';created=([0-9]{1,12});expires=([0-9]{1,12});nonce="([A-Za-z0-9_-]{22})"'
+    + r';created=(0|[1-9][0-9]{0,11});expires=(0|[1-9][0-9]{0,11});nonce="([A-Za-z0-9_-]{22})"'
     + r';keyid="([A-Za-z0-9_-]{43})";alg="ed25519"'
 )
 _DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
@@ -132,15 +132,14 @@ def verify_request(
     if not (digest_match and input_match and signature_match):
         raise _bad()
     created, expires, nonce, keyid = input_match.groups()
-    public = _unb64_or_bad(keyid, 32)
+    public, nonce_bytes = _unb64_or_bad(keyid, 32), _unb64_or_bad(nonce, NONCE_SIZE)
     try:
         base = _signature_base(method, authority, path, query, content, parameters.removeprefix("e2es="))
     except UnicodeEncodeError:  # a target with stray bytes, as some servers hand them on
         raise _bad() from None
-    if not verify(public, base64.b64decode(signature_match[1]), Tag.REQUEST, base):
+    if not verify(public, _unb64_padded(signature_match[1]), Tag.REQUEST, base):
         raise _bad()
-    digest_bytes = base64.b64decode(digest_match[1])
-    return SignedRequest(public, digest_bytes, int(created), int(expires), _unb64_or_bad(nonce, NONCE_SIZE))
+    return SignedRequest(public, _unb64_padded(digest_match[1]), int(created), int(expires), nonce_bytes)
 
 
 def check_time(signed: SignedRequest, now: int) -> None:
@@ -187,6 +186,14 @@ def _unb64_or_bad(text: str, size: int) -> bytes:
 
 def _b64_padded(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
+
+
+def _unb64_padded(text: str) -> bytes:
+    """Return bytes from their only base64 spelling: in others the last letter's spare bits are not zero."""
+    data = base64.b64decode(text)
+    if _b64_padded(data) != text:
+        raise _bad()
+    return data
 
 
 def _bad() -> PeerError:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from e2e_support import request
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import PeerError
@@ -51,9 +53,9 @@ def verify_headers(headers: list[tuple[str, str]], **changes: str) -> Any:
 def test_a_signed_request_verifies() -> None:
     """The verifier learns key, digest, times and nonce, in whatever case the header names come."""
     headers = [(name.title(), value) for name, value in signed().items()] + [("host", "relay.example")]
-    request = verify_headers(headers)
-    assert (request.public, request.digest) == (KEY.public, content_digest(b""))
-    assert (request.created, request.expires, request.nonce) == (NOW, NOW + REQUEST_LIFE, bytes(16))
+    verified = verify_headers(headers)
+    assert (verified.public, verified.digest) == (KEY.public, content_digest(b""))
+    assert (verified.created, verified.expires, verified.nonce) == (NOW, NOW + REQUEST_LIFE, bytes(16))
 
 
 @pytest.mark.parametrize(("part", "value"), [
@@ -102,6 +104,53 @@ def test_only_one_spelling_is_accepted(name: str) -> None:
     assert error.value.code == "bad_signature"
 
 
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def spellings(text: str, spare: int) -> list[str]:
+    """Return all texts that decode like one without padding, whose last letter has so many spare bits."""
+    letters = LETTERS + ("-_" if {"-", "_"} & set(text) else "+/")
+    first = letters.index(text[-1]) >> spare << spare
+    return [text[:-1] + letters[first + bits] for bits in range(1 << spare)]
+
+
+def test_a_signature_has_one_spelling() -> None:
+    """Attack 68: of the sixteen texts that decode to one signature, only that with spare bits of zero is it."""
+    headers = signed()
+    text = headers["signature"].removeprefix("e2es=:").removesuffix("==:")
+    verify_headers(list(headers.items()))
+    others = [spelled for spelled in spellings(text, 4) if spelled != text]
+    assert len(others) == 15
+    for spelled in others:
+        with pytest.raises(PeerError) as error:
+            verify_headers(list((headers | {"signature": f"e2es=:{spelled}==:"}).items()))
+        assert error.value.code == "bad_signature"
+
+
+@pytest.mark.parametrize(
+    ("writer", "size", "spare"), [("b64", 22, 4), ("b64", 43, 2), ("_b64_padded", 44, 2)]
+)
+def test_whoever_signs_spells_as_everybody(
+    writer: str, size: int, spare: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nonce, key and digest have one spelling, even where another one was signed."""
+    write: Callable[[bytes], str] = getattr(request, writer)
+
+    def loose(data: bytes) -> str:
+        text = write(data)
+        if len(text) != size:
+            return text
+        bare = text.rstrip("=")
+        return spellings(bare, spare)[-1] + text[len(bare) :]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(request, writer, loose)
+        headers = list(signed().items())
+    with pytest.raises(PeerError) as error:
+        verify_headers(headers)
+    assert error.value.code == "bad_signature"
+
+
 @pytest.mark.parametrize("digest", [b"", bytes(31), bytes(33)], ids=len)
 def test_a_digest_of_another_size_is_refused_even_when_signed(digest: bytes) -> None:
     """Whoever signs may spell the headers; only one spelling is accepted all the same."""
@@ -135,12 +184,12 @@ def test_a_request_dies(offset: int) -> None:
 
 def test_a_long_life_is_refused_even_when_signed() -> None:
     """Nobody can sign themselves a request that lives longer than a minute."""
-    request = verify_headers(list(signed().items()))
+    verified = verify_headers(list(signed().items()))
     with pytest.raises(PeerError):
-        check_time(replace(request, expires=request.created + REQUEST_LIFE + 1), NOW)
+        check_time(replace(verified, expires=verified.created + REQUEST_LIFE + 1), NOW)
     with pytest.raises(PeerError):
-        check_time(replace(request, expires=request.created), NOW)
-    check_time(replace(request, expires=request.created + 1), NOW)
+        check_time(replace(verified, expires=verified.created), NOW)
+    check_time(replace(verified, expires=verified.created + 1), NOW)
 
 
 @pytest.mark.parametrize(
