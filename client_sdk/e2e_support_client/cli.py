@@ -17,7 +17,7 @@ import platformdirs
 from e2e_support.errors import UsageError
 from e2e_support.support_link import SupportLink
 from e2e_support_client import clock, render
-from e2e_support_client.client import KEYS_FILE, SupportClient
+from e2e_support_client.client import SupportClient
 from e2e_support_client.debug.collectors import document
 from e2e_support_client.debug.report import DebugReport
 from e2e_support_client.delivery import no_progress
@@ -27,15 +27,12 @@ from e2e_support_client.notify import Listener, Place
 from e2e_support_client.plain import plain_line
 from e2e_support_client.terminal import Command, Parser, Terminal, read_text, run
 from e2e_support_client.transport import HttpRelay
-from e2e_support_client.trust_cli import WATCHED, TrustCommands, add_path
+from e2e_support_client.trust_cli import WATCHED, TrustCommands, add_path, keys_in
 from e2e_support_keys.bundle import UserBundle
-from e2e_support_keys.keystore import FileKeystore, Keystore, MemoryKeystore
-from e2e_support_keys.passphrase import KeyringPassphrase, passphrase_from_environment
+from e2e_support_keys.keystore import Keystore, MemoryKeystore
 
-KEYRING_NAME: Final = "keyring"
 LOCK_WAIT: Final = timedelta(seconds=30)  # another command of the same person may be uploading
 DEBUG_FILE_MAX: Final = 1024 * 1024
-_SERVICE: Final = "e2e-ticket"
 
 
 class _Commands(Protocol):
@@ -57,8 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _connect(options: Namespace, terminal: Terminal) -> None:
     SupportLink.parse(options.link)  # before anybody is asked for a passphrase
     if options.keyring:
-        options.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (options.home / KEYRING_NAME).touch(mode=0o600)
+        keys_in(options.home).use_keyring()
     async with _client(options, terminal, options.link) as support:
         team = await support.verify_team()
         terminal.show(render.team_json(team), render.team_text(team))
@@ -166,7 +162,7 @@ async def _send(options: Namespace, terminal: Terminal) -> None:
 
 async def _watch(options: Namespace, terminal: Terminal) -> None:
     """Print what the team does; the store is free for other commands while this only waits."""
-    bundle = await asyncio.to_thread(_keystore(options.home).load)
+    bundle = await asyncio.to_thread(keys_in(options.home).keystore().load)
     if not isinstance(bundle, UserBundle):
         raise UsageError("no_link", "there are no keys here", hint="Connect first: e2e-ticket connect LINK")
     relay = HttpRelay(SupportLink.parse(bundle.link).url)
@@ -217,31 +213,20 @@ def _interests(event: Event, told: set[tuple[str, str]]) -> bool:
 # --- what commands share ---------------------------------------------------------------------------------
 
 
-def _client(options: Namespace, terminal: Terminal, link: str | None = None) -> SupportClient:
+def _client(
+    options: Namespace, terminal: Terminal, link: str | None = None, keystore: Keystore | None = None
+) -> SupportClient:
     def on_secret(found: tuple[Finding, ...]) -> Choice:
         return _ask_about(found, terminal)
 
     return SupportClient(
         link,
-        keystore=_keystore(options.home),
+        keystore=keystore or keys_in(options.home).keystore(),
         state_dir=options.home,
         on_secret=on_secret,
         lock_wait=LOCK_WAIT,
         accept_stale=bool(getattr(options, "accept_stale", False)),
     )
-
-
-def _keystore(home: Path) -> Keystore:
-    place = home / KEYS_FILE
-    return FileKeystore(place, lambda: _passphrase(home, place))
-
-
-def _passphrase(home: Path, place: Path) -> str:
-    """Return the passphrase of the keys: from the system's keyring where that was chosen, else asked for."""
-    if (home / KEYRING_NAME).exists():
-        ring = KeyringPassphrase(_SERVICE, str(place.absolute()))
-        return ring() if place.exists() else ring.create()
-    return passphrase_from_environment("Passphrase for your support keys: ", confirm=not place.exists())
 
 
 def _tell(ref: TicketRef, what: str, terminal: Terminal) -> None:
@@ -341,9 +326,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     connect = _command(commands, "connect", _connect, "connect to a team and show how to make sure of it")
     connect.add_argument("link", metavar="LINK", help="the support link that the team publishes: e2es://…")
-    connect.add_argument(
-        "--keyring", action="store_true", help="let the system's keyring keep the passphrase"
-    )
+    _add_keyring(connect)
     _add_new(commands)
     listing = _command(commands, "list", _list, "list your tickets")
     listing.add_argument("--status", metavar="S", help="only tickets with this status")
@@ -369,7 +352,12 @@ def _add_trust(commands: _Commands) -> None:
     team.add_argument("--compared", action="store_true", help="you have compared the words or digits")
     restore = _command(commands, "restore", trust.restore, "bring back keys and tickets from your 24 words")
     restore.add_argument("link", metavar="LINK", help="the team's support link; the words are asked for")
+    _add_keyring(restore)
     _command(commands, "recovery", trust.recovery, "show the 24 words that bring your keys back")
+    passphrase = _command(commands, "passphrase", trust.passphrase, "lock your keys with another passphrase")
+    passphrase.add_argument(
+        "--new-passphrase-file", metavar="FILE", type=Path, help="holds the new one, instead of typing it"
+    )
     new_keys = _command(commands, "new-keys", trust.new_keys, "begin new keys, as after a theft")
     new_keys.add_argument("--yes", action="store_true", help="you know what it means")
     proof = commands.add_parser("proof", help="proofs against a relay or team", description="Proofs.")
@@ -423,6 +411,12 @@ def _add_numbered(commands: _Commands) -> None:
 def _add_attach(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--attach", metavar="PATH", action="append", default=[], help="a file; may be given several times"
+    )
+
+
+def _add_keyring(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--keyring", action="store_true", help="let the system's keyring keep the passphrase of new keys"
     )
 
 

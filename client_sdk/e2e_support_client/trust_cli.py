@@ -14,13 +14,15 @@ from e2e_support.errors import TransportError, TrustError, UsageError
 from e2e_support.proof import Proof, check_proof
 from e2e_support.support_link import SupportLink
 from e2e_support_client import render_trust as render
-from e2e_support_client.client import SupportClient
+from e2e_support_client.client import KEYS_FILE, STORE_FILE, SupportClient
 from e2e_support_client.model import OnProgress, ProofInfo, Registration, TeamInfo
 from e2e_support_client.render import count, table
 from e2e_support_client.terminal import Terminal, read_text
+from e2e_support_keys.home import AFTER_CHANGE, KeyHome
+from e2e_support_keys.keystore import Keystore
 from e2e_support_keys.phrase import from_phrase
 
-OpenClient = Callable[[Namespace, Terminal, str | None], SupportClient]
+OpenClient = Callable[[Namespace, Terminal, str | None, Keystore | None], SupportClient]
 ShowProgress = Callable[[Terminal], OnProgress]
 WATCHED: Final = "watch"  # name of the cursor up to which `watch` has told what happened
 _NEW_KEYS = (
@@ -46,7 +48,7 @@ class TrustCommands:
 
     async def team(self, options: Namespace, terminal: Terminal) -> None:
         """Show who can read tickets, and what changed since the last look."""
-        async with self._client(options, terminal, None) as support:
+        async with self._client(options, terminal, None, None) as support:
             team = await _known(support, terminal)
             if options.compared:
                 team = await support.confirm_team()
@@ -59,13 +61,13 @@ class TrustCommands:
 
     async def list_proofs(self, options: Namespace, terminal: Terminal) -> None:
         """List what can be shown to others."""
-        async with self._client(options, terminal, None) as support:
+        async with self._client(options, terminal, None, None) as support:
             proofs = await support.proofs()
             terminal.show(render.proofs_json(proofs), render.proofs_text(proofs))
 
     async def export_proof(self, options: Namespace, terminal: Terminal) -> None:
         """Write a proof to a file."""
-        async with self._client(options, terminal, None) as support:
+        async with self._client(options, terminal, None, None) as support:
             proof = _chosen(await support.proofs(), options.which)
         await asyncio.to_thread(_write, options.path, proof.data)
         terminal.show(
@@ -84,7 +86,9 @@ class TrustCommands:
         SupportLink.parse(options.link)
         phrase = read_text(None, "Type the 24 words of your recovery phrase.")
         from_phrase(phrase)  # before anybody is asked for a passphrase, and before keys are made
-        async with self._client(options, terminal, options.link) as support:
+        if options.keyring:
+            keys_in(options.home).use_keyring()
+        async with self._client(options, terminal, options.link, None) as support:
             found = await support.restore(phrase, on_progress=self._progress(terminal))
             for event in (await support.news())[-1:]:
                 await support.remember(WATCHED, event.cursor)  # what is restored is no news
@@ -92,17 +96,27 @@ class TrustCommands:
         terminal.show({"found": found}, text)
 
     async def recovery(self, options: Namespace, terminal: Terminal) -> None:
-        """Show the words again; the keys' passphrase was asked for to open them."""
-        async with self._client(options, terminal, None) as support:
+        """Show the words to whoever knows the passphrase: the keyring opens itself for whoever sits at the computer."""
+        async with self._client(options, terminal, None, keys_in(options.home).typed()) as support:
             _tell_phrase(await support.register(), terminal)
+
+    async def passphrase(self, options: Namespace, terminal: Terminal) -> None:
+        """Lock the keys with another passphrase."""
+        await asyncio.to_thread(keys_in(options.home).change_passphrase, options.new_passphrase_file)
+        terminal.show({"state": "done"}, AFTER_CHANGE)
 
     async def new_keys(self, options: Namespace, terminal: Terminal) -> None:
         """Begin new keys once the person has read what that means."""
         if not options.yes:
             terminal.err.write(_NEW_KEYS)
             _confirm(terminal)
-        async with self._client(options, terminal, None) as support:
+        async with self._client(options, terminal, None, None) as support:
             _tell_phrase(await support.new_keys(), terminal)
+
+
+def keys_in(home: Path) -> KeyHome:
+    """Return the user's keys in a home."""
+    return KeyHome("e2e-ticket", home / KEYS_FILE, home / STORE_FILE, "Passphrase for your support keys")
 
 
 def add_path(parser: argparse.ArgumentParser, told: str) -> None:

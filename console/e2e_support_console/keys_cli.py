@@ -12,10 +12,20 @@ from e2e_support.proof import Proof, check_proof
 from e2e_support_client.plain import plain_text
 from e2e_support_client.terminal import Json, Terminal, iso, read_text, stamp
 from e2e_support_console.key_care import Recovery
-from e2e_support_console.shell import Commands, add_command, group, keystore_in, say_done, synced, unlocked
+from e2e_support_console.shell import (
+    Commands,
+    add_command,
+    group,
+    keys_in,
+    keystore_in,
+    say_done,
+    synced,
+    unlocked,
+)
 from e2e_support_console.team import TeamClient
 from e2e_support_keys.audit import Finding
 from e2e_support_keys.history import Event
+from e2e_support_keys.home import AFTER_CHANGE
 
 _LOST = (
     "Whoever has this can make themselves an owner: keep it like the keys of the house.\n"
@@ -38,6 +48,12 @@ def key_commands(commands: Commands, team: Commands) -> None:
     recovery = add_command(keys, "recovery", _recovery, "make a recovery sheet, shown once")
     recovery.add_argument("--shares", metavar="N", type=int, default=1, help="split it over so many sheets")
     recovery.add_argument("--threshold", metavar="K", type=int, default=1, help="so many are needed together")
+    passphrase = add_command(
+        keys, "passphrase", _passphrase, "lock this device's keys with another passphrase"
+    )
+    passphrase.add_argument(
+        "--new-passphrase-file", metavar="FILE", type=Path, help="holds the new one, instead of typing it"
+    )
     recover = add_command(commands, "recover", _recover, "make this device an owner with the recovery sheets")
     recover.add_argument("link", metavar="LINK", help="the team's support link")
     recover.add_argument("--name", default="Recovered owner", help="of the new owner (default: %(default)s)")
@@ -81,6 +97,11 @@ async def _recovery(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
         made = await team.keys.recovery(shares=options.shares, threshold=options.threshold)
         terminal.show(_recovery_json(made), "\n\n".join([*made.sheets, _LOST, *_waiting(made)]))
+
+
+async def _passphrase(options: Namespace, terminal: Terminal) -> None:
+    await asyncio.to_thread(keys_in(options.home).change_passphrase, options.new_passphrase_file)
+    terminal.show({"state": "done"}, AFTER_CHANGE)
 
 
 async def _recover(options: Namespace, terminal: Terminal) -> None:

@@ -12,15 +12,14 @@ from typing import Protocol
 from e2e_support.errors import SupportError, TransportError, UsageError
 from e2e_support_client.plain import plain_text
 from e2e_support_client.terminal import Command, Json, Terminal
+from e2e_support_console.founding import STORE_NAME
 from e2e_support_console.proposals import Proposal
 from e2e_support_console.sync import SyncReport
 from e2e_support_console.team import TeamClient
+from e2e_support_keys.home import KeyHome
 from e2e_support_keys.keystore import FileKeystore
-from e2e_support_keys.passphrase import KeyringPassphrase, passphrase_from_environment
 
 KEYS_NAME = "device.key"
-KEYRING_NAME = "keyring"
-_SERVICE = "e2e-admin"
 
 
 class Commands(Protocol):
@@ -37,30 +36,23 @@ def keystore_in(home: Path, *, keyring: bool = False) -> FileKeystore:
     Args:
         home: the device's directory.
         keyring: let the system's keyring keep the passphrase from now on.
+
+    Raises:
+        UsageError: ``keys_exist`` when there are keys already and the keyring is to begin.
     """
+    kept = keys_in(home)
     if keyring:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (home / KEYRING_NAME).touch(mode=0o600)
-    place = home / KEYS_NAME
-    return FileKeystore(place, lambda: _passphrase(home, place))
+        kept.use_keyring()
+    return kept.keystore()
 
 
-def _passphrase(home: Path, place: Path) -> str:
-    """Return the passphrase of the keys: from the system's keyring where that was chosen, else asked for."""
-    if (home / KEYRING_NAME).exists():
-        ring = KeyringPassphrase(_SERVICE, str(place.absolute()))
-        return ring() if place.exists() else _new_passphrase(ring)
-    return passphrase_from_environment("Passphrase of this device: ", confirm=not place.exists())
+def keys_in(home: Path) -> KeyHome:
+    """Return this device's keys with all that can be done to them.
 
-
-def _new_passphrase(ring: KeyringPassphrase) -> str:
-    """Return the passphrase for new keys: one that an earlier run left behind locks nothing and is taken."""
-    try:
-        return ring()
-    except UsageError as error:
-        if error.code != "no_passphrase":
-            raise
-    return ring.create()
+    Args:
+        home: the device's directory.
+    """
+    return KeyHome("e2e-admin", home / KEYS_NAME, home / STORE_NAME, "Passphrase of this device")
 
 
 def asked(prompt: str) -> str:

@@ -10,7 +10,8 @@ import getpass
 import os
 import stat
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import keyring
@@ -52,8 +53,23 @@ def passphrase_from_environment(
     return passphrase
 
 
+def new_passphrase(prompt: str, file: Path | None, *, ask: Callable[[str], str] = getpass.getpass) -> str:
+    """Return the passphrase that is to replace another, which alone may stand in the environment's file.
+
+    Args:
+        prompt: what the person reads.
+        file: holds the new passphrase; without it the person types it twice.
+        ask: how to ask without an echo.
+
+    Raises:
+        UsageError: as ``passphrase_from_environment``.
+    """
+    named = {} if file is None else {VARIABLE: str(file)}
+    return passphrase_from_environment(prompt, confirm=True, environment=named, ask=ask)
+
+
 class KeyringPassphrase:
-    """A random passphrase that the system's keyring keeps; the person's login unlocks it.
+    """A passphrase that the system's keyring keeps, a random one at first; the person's login unlocks it.
 
     Args:
         service: the name of the program in the keyring.
@@ -63,6 +79,7 @@ class KeyringPassphrase:
     def __init__(self, service: str, user: str) -> None:
         self._service = service
         self._user = user
+        self._announced = f"{user} (new)"
 
     def __call__(self) -> str:
         """Return the passphrase.
@@ -71,14 +88,7 @@ class KeyringPassphrase:
             UsageError: ``no_keyring`` when the system has none that protects what it keeps;
                 ``no_passphrase`` when it has no entry of this name.
         """
-        _require_keyring()
-        try:
-            passphrase = keyring.get_password(self._service, self._user)
-        except KeyringError as error:
-            raise _no_keyring(type(error).__name__) from None
-        if passphrase is None:
-            raise _no_passphrase(f"the keyring has no entry {self._service}, {self._user}")
-        return passphrase
+        return self._entry(self._user)
 
     def create(self, random: Random = os.urandom) -> str:
         """Put 32 random bytes as text into the keyring and return the text.
@@ -91,8 +101,7 @@ class KeyringPassphrase:
                 ``bad_random``.
         """
         passphrase = base64.urlsafe_b64encode(draw(random, KEY_SIZE)).decode("ascii")
-        _require_keyring()
-        try:
+        with _keyring():
             if keyring.get_password(self._service, self._user) is not None:
                 raise UsageError(
                     "passphrase_exists",
@@ -100,16 +109,50 @@ class KeyringPassphrase:
                     hint="Use it, or remove it if no key file needs it any more.",
                 )
             keyring.set_password(self._service, self._user, passphrase)
-        except KeyringError as error:
-            raise _no_keyring(type(error).__name__) from None
+        return passphrase
+
+    def announce(self, passphrase: str) -> None:
+        """Keep the passphrase that keys are about to be locked with, beside the present one.
+
+        Raises:
+            UsageError: ``no_keyring``.
+        """
+        with _keyring():
+            keyring.set_password(self._service, self._announced, passphrase)
+
+    def announced(self) -> str:
+        """Return what was announced and has not settled; errors as when the passphrase is asked for."""
+        return self._entry(self._announced)
+
+    def settle(self) -> None:
+        """Let the announced passphrase take the present one's place, once it locks the keys.
+
+        Raises:
+            UsageError: ``no_keyring``; ``no_passphrase`` when none was announced.
+        """
+        passphrase = self.announced()
+        with _keyring():
+            keyring.set_password(self._service, self._user, passphrase)
+            keyring.delete_password(self._service, self._announced)
+
+    def _entry(self, user: str) -> str:
+        with _keyring():
+            passphrase = keyring.get_password(self._service, user)
+        if passphrase is None:
+            raise _no_passphrase(f"the keyring has no entry {self._service}, {user}")
         return passphrase
 
 
-def _require_keyring() -> None:
+@contextmanager
+def _keyring() -> Generator[None]:
     """Refuse the failing, the empty and the plain-text backends: keyring ranks all of them below 1."""
     backend = keyring.get_keyring()
     if backend.priority < 1:
         raise _no_keyring(type(backend).__module__)
+    try:
+        yield
+    except KeyringError as error:
+        raise _no_keyring(type(error).__name__) from None
 
 
 def _from_file(path: Path) -> str:
@@ -145,7 +188,7 @@ def _no_passphrase(why: str) -> UsageError:
     return UsageError(
         "no_passphrase",
         f"no passphrase: {why}",
-        hint=f"Name a file of mode 600 in {VARIABLE}, or use a terminal.",
+        hint=f"Use a terminal, or name a file of mode 600: in {VARIABLE}, or with the option for a new one.",
     )
 
 

@@ -190,11 +190,25 @@ def delete_store(path: str | os.PathLike[str]) -> None:
         UsageError: ``store_locked`` or ``unsafe_file``.
     """
     place = _place(path)
-    lock = _take_lock(place)
-    try:
+    with nobody_in_store(place):
         for suffix in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
                 place.with_name(place.name + suffix).unlink()
+
+
+@contextmanager
+def nobody_in_store(path: str | os.PathLike[str]) -> Generator[None]:
+    """Run a block while no process, this one included, has the database open; it need not exist.
+
+    Args:
+        path: as for ``open_store``.
+
+    Raises:
+        UsageError: ``store_locked`` or ``unsafe_file``.
+    """
+    lock = _take_lock(_place(path))
+    try:
+        yield
     finally:
         os.close(lock)
 

@@ -15,9 +15,10 @@ from e2e_support.wire import LinksPage
 from e2e_support_client import cli, clock
 from e2e_support_client.port import RelayPort
 from e2e_support_keys.bundle import UserBundle
-from e2e_support_keys.keystore import FileKeystore
+from e2e_support_keys.keystore import FileKeystore, MemoryKeystore
 from e2e_support_keys.phrase import to_phrase
 from e2e_support_keys.vault import FLOOR
+from rings import Ring, use_ring
 from team_builder import EPOCH, Team, device
 from user_kit import World, fake_world
 
@@ -151,3 +152,66 @@ def test_a_team_is_shown_offline(shell: Shell, world: World) -> None:
     shell.run("team")
     world.fake.refuse_at("links", "busy")
     assert shell.json("team")["name"] == "Example team"
+
+
+# --- keys at rest ----------------------------------------------------------------------------------------
+
+
+def passphrase_file(path: Path, passphrase: str) -> Path:
+    """Write a passphrase where only its owner reads it."""
+    path.write_text(passphrase + "\n")
+    path.chmod(0o600)
+    return path
+
+
+def test_the_passphrase_is_changed(shell: Shell, tmp_path: Path) -> None:
+    """`passphrase` tells a program that it is done; from then on the new passphrase opens, and not the old one."""
+    new = passphrase_file(tmp_path / "new", "a new one, with more words")
+    assert shell.json("passphrase", "--new-passphrase-file", str(new)) == {"state": "done"}
+    assert shell.json("list", code=1)["code"] == "wrong_passphrase"
+    new.replace(tmp_path / "passphrase")
+    assert shell.json("list") == []
+
+
+async def test_the_passphrase_of_a_client_at_work_stays(shell: Shell, world: World, tmp_path: Path) -> None:
+    """While another process has the tickets open, `passphrase` says so and changes nothing."""
+    before = (shell.home / "keys").read_bytes()
+    arguments = ("passphrase", "--new-passphrase-file", str(tmp_path / "passphrase"))
+    async with world.client(state_dir=shell.home, keystore=MemoryKeystore(shell.bundle)):
+        told = await asyncio.to_thread(shell.json, *arguments, code=1)
+    assert told["code"] == "store_locked"
+    assert (shell.home / "keys").read_bytes() == before
+
+
+def test_the_keyring_opens_keys_but_shows_no_words(
+    shell: Shell, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With `--keyring` nobody is asked for the passphrase, except before the recovery words are shown."""
+    monkeypatch.delenv("E2ES_PASSPHRASE_FILE")
+    ring = Ring()
+    use_ring(monkeypatch, ring)
+    shell.home = tmp_path / "kept"
+    shell.json("connect", world.link, "--keyring")
+    assert shell.json("list") == []
+    assert shell.json("recovery", code=1)["code"] == "no_passphrase"
+    monkeypatch.setenv("E2ES_PASSPHRASE_FILE", str(passphrase_file(tmp_path / "guess", "a guess")))
+    assert shell.json("recovery", code=1)["code"] == "wrong_passphrase"
+    shell.json("passphrase", "--new-passphrase-file", str(passphrase_file(tmp_path / "own", "chosen by me")))
+    assert list(ring.entries.values()) == ["chosen by me"]
+    assert shell.json("list") == []
+    monkeypatch.setenv("E2ES_PASSPHRASE_FILE", str(tmp_path / "own"))
+    assert len(shell.json("recovery")["recovery_phrase"].split()) == 24
+
+
+def test_restored_keys_can_be_the_keyrings(
+    shell: Shell, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`restore --keyring` locks what it brings back with a passphrase that the keyring makes and keeps."""
+    phrase = shell.json("recovery")["recovery_phrase"]
+    monkeypatch.delenv("E2ES_PASSPHRASE_FILE")
+    ring = Ring()
+    use_ring(monkeypatch, ring)
+    shell.home = tmp_path / "other"
+    shell.json("restore", world.link, "--keyring", stdin=phrase)
+    assert shell.json("list") == []
+    assert list(ring.entries) == [("e2e-ticket", str(shell.home / "keys"))]

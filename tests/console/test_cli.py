@@ -13,13 +13,15 @@ import pytest
 
 from console_room import URL, Room, User
 from e2e_support.content import Pair
-from e2e_support.errors import TransportError, UsageError
+from e2e_support.errors import TransportError
 from e2e_support_client.testing import CODE, FakeRelay, Fault
 from e2e_support_console import cli
-from e2e_support_console.shell import KEYS_NAME
+from e2e_support_console.shell import KEYS_NAME, keystore_in
+from e2e_support_console.team import TeamClient
 from e2e_support_keys.keystore import FileKeystore
 from e2e_support_keys.passphrase import passphrase_from_environment as real
 from e2e_support_keys.vault import FLOOR
+from rings import Ring, use_ring
 
 T = TypeVar("T")
 KEYS = {"number", "subject", "status", "category", "priority", "created_at", "updated_at", "unread"}
@@ -94,7 +96,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     def cheap(path: Path, passphrase: Callable[[], str]) -> FileKeystore:
         return FileKeystore(path, passphrase, cost=FLOOR)
 
-    monkeypatch.setattr("e2e_support_console.shell.FileKeystore", cheap)
+    monkeypatch.setattr("e2e_support_keys.home.FileKeystore", cheap)
     return shell
 
 
@@ -155,7 +157,7 @@ def test_a_new_passphrase_is_asked_for_twice(shell: Shell, monkeypatch: pytest.M
     def prompting(prompt: str, *, confirm: bool) -> str:
         return real(prompt, confirm=confirm, environment={}, ask=answer)
 
-    monkeypatch.setattr("e2e_support_console.shell.passphrase_from_environment", prompting)
+    monkeypatch.setattr("e2e_support_keys.home.passphrase_from_environment", prompting)
     shell("team", "create", URL, "--name", "Example team", "--owner", "Anna", "--code", CODE)
     assert len(asked) == 2
     shell("link")
@@ -164,28 +166,15 @@ def test_a_new_passphrase_is_asked_for_twice(shell: Shell, monkeypatch: pytest.M
 
 def test_the_keyring_can_keep_the_passphrase(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """With ``--keyring`` the system's keyring makes the passphrase and gives it back; nobody is asked."""
-    kept: dict[tuple[str, str], str] = {}
-
-    class Ring:
-        def __init__(self, service: str, user: str) -> None:
-            self._name = (service, user)
-
-        def create(self) -> str:
-            return kept.setdefault(self._name, "random")
-
-        def __call__(self) -> str:
-            if self._name not in kept:
-                raise UsageError("no_passphrase", "the keyring has no entry")
-            return kept[self._name]
-
+    ring = Ring()
+    use_ring(monkeypatch, ring)
     monkeypatch.delenv("E2ES_PASSPHRASE_FILE")
-    monkeypatch.setattr("e2e_support_console.shell.KeyringPassphrase", Ring)
     create = ("team", "create", URL, "--name", "T", "--owner", "Anna", "--keyring", "--code")
     shell(*create, "WRONG", code=1)
     (shell.home / KEYS_NAME).unlink()  # as if the run had ended just before the keys were kept
     shell(*create, CODE)
     assert shell.data("inbox") == []
-    assert len(kept) == 1
+    assert len(ring.entries) == 1
 
 
 def test_a_wrong_passphrase_is_a_clear_no(team: Shell, tmp_path: Path) -> None:
@@ -193,6 +182,28 @@ def test_a_wrong_passphrase_is_a_clear_no(team: Shell, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("wrong\n")
     error = team.error("inbox")
     assert (error["code"], set(error)) == ("wrong_passphrase", {"code", "message", "hint"})
+
+
+def test_the_passphrase_is_changed(team: Shell, tmp_path: Path) -> None:
+    """After ``keys passphrase`` the new passphrase opens the keys, and the old one does not."""
+    new = tmp_path / "new"
+    new.write_text("a new one, with more words\n")
+    new.chmod(0o600)
+    assert team.data("keys", "passphrase", "--new-passphrase-file", str(new)) == {"state": "done"}
+    assert team.error("inbox")["code"] == "wrong_passphrase"
+    new.replace(tmp_path / "secret")
+    assert team.data("inbox") == []
+
+
+async def test_the_passphrase_of_a_console_at_work_stays(team: Shell, tmp_path: Path) -> None:
+    """While another process has the team open, ``keys passphrase`` says so and changes nothing."""
+    before = (team.home / KEYS_NAME).read_bytes()
+    async with await TeamClient.unlock(keystore_in(team.home), team.home, relay=team.relay):
+        change = asyncio.to_thread(
+            team.error, "keys", "passphrase", "--new-passphrase-file", str(tmp_path / "secret")
+        )
+        assert (await change)["code"] == "store_locked"
+    assert (team.home / KEYS_NAME).read_bytes() == before
 
 
 def test_without_a_team_every_command_says_how_to_begin(shell: Shell) -> None:

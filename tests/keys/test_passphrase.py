@@ -1,6 +1,7 @@
 """Passphrases come from a person, a private file or a keyring that protects them, and from nowhere else."""
 
 import base64
+import functools
 import getpass
 import os
 import warnings
@@ -22,6 +23,7 @@ from e2e_support_keys.passphrase import (
     passphrase_from_environment,
 )
 from keys_room import Numbered, refused
+from rings import Ring, use_ring
 
 
 def answers(*given: str) -> Callable[[str], str]:
@@ -137,23 +139,6 @@ def test_a_terminal_that_would_echo_is_not_used() -> None:
         passphrase_from_environment("", environment={}, ask=ask)
 
 
-class Ring(keyring.backend.KeyringBackend):
-    """A keyring of the recommended kind, in memory."""
-
-    @properties.classproperty
-    def priority(self) -> float:
-        return 5
-
-    def __init__(self) -> None:
-        self.entries: dict[tuple[str, str], str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.entries.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.entries[service, username] = password
-
-
 class LockedRing(Ring):
     """A keyring that its owner does not unlock."""
 
@@ -169,22 +154,18 @@ class PlainRing(Ring):
         return 0.5
 
 
+Use = Callable[[keyring.backend.KeyringBackend], None]
+
+
 @pytest.fixture
-def use_ring(monkeypatch: pytest.MonkeyPatch) -> Callable[[keyring.backend.KeyringBackend], None]:
+def use(monkeypatch: pytest.MonkeyPatch) -> Use:
     """Make a backend the system's keyring for one test."""
-
-    def use(ring: keyring.backend.KeyringBackend) -> None:
-        monkeypatch.setattr(keyring.core, "_keyring_backend", ring)
-
-    return use
+    return functools.partial(use_ring, monkeypatch)
 
 
-UseRing = Callable[[keyring.backend.KeyringBackend], None]
-
-
-def test_the_keyring_keeps_a_random_passphrase(use_ring: UseRing) -> None:
+def test_the_keyring_keeps_a_random_passphrase(use: Use) -> None:
     """A created passphrase has 32 random bytes and is found again under its name alone."""
-    use_ring(Ring())
+    use(Ring())
     created = KeyringPassphrase("e2e-support", "acme").create(Numbered())
     assert len(base64.urlsafe_b64decode(created)) == 32
     assert KeyringPassphrase("e2e-support", "acme")() == created
@@ -192,10 +173,10 @@ def test_the_keyring_keeps_a_random_passphrase(use_ring: UseRing) -> None:
         KeyringPassphrase("e2e-support", "other")()
 
 
-def test_the_keyring_entry_is_not_replaced(use_ring: UseRing) -> None:
+def test_the_keyring_entry_is_not_replaced(use: Use) -> None:
     """A second creation would lock out the file of the first."""
     ring = Ring()
-    use_ring(ring)
+    use(ring)
     passphrase = KeyringPassphrase("e2e-support", "acme")
     created = passphrase.create(Numbered())
     with refused("passphrase_exists"):
@@ -209,10 +190,10 @@ def test_the_keyring_entry_is_not_replaced(use_ring: UseRing) -> None:
     ids=["failing", "forgetting", "plain", "locked"],
 )
 def test_a_keyring_that_does_not_protect_is_refused(
-    ring: type[keyring.backend.KeyringBackend], use_ring: UseRing
+    ring: type[keyring.backend.KeyringBackend], use: Use
 ) -> None:
     """The failing, the forgetting, the plain-text and the locked keyring all say no_keyring."""
-    use_ring(ring())
+    use(ring())
     with refused("no_keyring"):
         KeyringPassphrase("e2e-support", "acme")()
     with refused("no_keyring"):
