@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from e2e_support.codec import Bin, Choice, Items, Message, Text, Uint
-from e2e_support.ids import BlobId, DeviceId, Hash, MessageId
+from e2e_support.ids import BlobId, Hash, MailboxId, MemberId, MessageId
 from e2e_support.limits import (
     ATTACHMENTS_MAX,
     BODY_MAX,
@@ -22,9 +22,10 @@ from e2e_support.limits import (
     NAME_MAX,
     RECEIPT_MAX,
     SUBJECT_MAX,
+    TAGS_MAX,
     TEXT_MAX,
 )
-from e2e_support.vocab import AuthorRole, Kind
+from e2e_support.vocab import AuthorRole, Kind, SettingKind
 from e2e_support.wire import B16, B32, KEM_PK, SIG, Head
 
 
@@ -95,7 +96,10 @@ class Pair(Message):
 
 @dataclass(frozen=True, slots=True)
 class OpenBody(Message):
-    """The first entry of a ticket. Empty text means "none" for priority, related and attestation."""
+    """The first entry of a ticket. Empty text means "none" for priority, related and attestation.
+
+    ``user_key`` and ``user_proof`` say that one user opened several tickets, to the team alone; both may be empty.
+    """
 
     LIMIT: ClassVar[int] = BODY_MAX
     subject: Annotated[str, Text(SUBJECT_MAX)]
@@ -108,6 +112,22 @@ class OpenBody(Message):
     related: Annotated[str, Text(ID_TEXT_MAX)]
     debug: Annotated[bytes, Bin(most=DEBUG_MAX)]
     reply_key: Annotated[bytes, KEM_PK]
+    user_key: Annotated[bytes, Bin((0, 32))] = b""
+    user_proof: Annotated[bytes, Bin((0, 64))] = b""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenForBody(Message):
+    """The first entry of a ticket that the team opens for a user, whose ``SignedCard`` it holds."""
+
+    LIMIT: ClassVar[int] = BODY_MAX
+    card: Annotated[bytes, Bin(most=2 * KIB)]
+    subject: Annotated[str, Text(SUBJECT_MAX)]
+    text: Annotated[str, Text(TEXT_MAX)]
+    category: Annotated[str, Text(ID_TEXT_MAX)]
+    priority: Annotated[str, Text(ID_TEXT_MAX)]
+    fields: Annotated[tuple[Pair, ...], Items(Pair, 32)]
+    as_team: Annotated[int, Uint(1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +185,17 @@ class ReopenBody(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class MergeBody(Message):
+    """Ends a ticket that goes on in another one of the same user, with that other one's proof (protocol 5.8)."""
+
+    LIMIT: ClassVar[int] = BODY_MAX
+    into: Annotated[MailboxId, B16]
+    author_key: Annotated[bytes, B32]
+    user_proof: Annotated[bytes, SIG]
+    note: Annotated[str, Text(TEXT_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
 class BarrierItem(Message):
     """Up to which sequence number a console had stored entries before it saw a revocation (protocol 4.8)."""
 
@@ -179,14 +210,6 @@ class BarrierBody(Message):
 
     LIMIT: ClassVar[int] = BODY_MAX
     items: Annotated[tuple[BarrierItem, ...], Items(BarrierItem, 256)]
-
-
-@dataclass(frozen=True, slots=True)
-class ProposalBody(Message):
-    """A ``Batch`` that waits for signatures in the team space (protocol 4.6)."""
-
-    LIMIT: ClassVar[int] = BODY_MAX
-    batch: Annotated[bytes, Bin(most=BODY_MAX - 8)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,13 +241,126 @@ class StaffOpenBody(Message):
 
 @dataclass(frozen=True, slots=True)
 class NoteBody(Message):
-    """An internal note with the devices it mentions."""
+    """An internal note with the members it mentions."""
 
     LIMIT: ClassVar[int] = BODY_MAX
     shared: Annotated[Head, Head]
     text: Annotated[str, Text(TEXT_MAX)]
-    mentions: Annotated[tuple[DeviceId, ...], Items(B16, 32)]
+    mentions: Annotated[tuple[MemberId, ...], Items(B16, 32)]
 
+
+@dataclass(frozen=True, slots=True)
+class TagBody(Message):
+    """Adds and removes tags."""
+
+    LIMIT: ClassVar[int] = 32 * KIB
+    shared: Annotated[Head, Head]
+    add: Annotated[tuple[str, ...], Items(Text(ID_TEXT_MAX), TAGS_MAX)]
+    remove: Annotated[tuple[str, ...], Items(Text(ID_TEXT_MAX), TAGS_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class AssignBody(Message):
+    """Assigns a ticket where users do not see to whom; 16 zero bytes mean nobody."""
+
+    LIMIT: ClassVar[int] = 128
+    shared: Annotated[Head, Head]
+    assignee: Annotated[bytes, B16]
+
+
+@dataclass(frozen=True, slots=True)
+class FlagBody(Message):
+    """Sets or clears what the kind says (hold, archive, spam), with the reason for it."""
+
+    LIMIT: ClassVar[int] = BODY_MAX
+    shared: Annotated[Head, Head]
+    on: Annotated[int, Uint(1)]
+    reason: Annotated[str, Text(TEXT_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class SnoozeBody(Message):
+    """Puts a ticket out of sight until a time in seconds since 1970; 0 wakes it."""
+
+    LIMIT: ClassVar[int] = 128
+    shared: Annotated[Head, Head]
+    until: Annotated[int, Uint()]
+
+
+@dataclass(frozen=True, slots=True)
+class RelationBody(Message):
+    """Joins a ticket to another one, or parts them; users learn nothing of it."""
+
+    LIMIT: ClassVar[int] = 128
+    shared: Annotated[Head, Head]
+    other: Annotated[MailboxId, B16]
+    on: Annotated[int, Uint(1)]
+
+
+# --- team space: what the team shares besides tickets (protocol 4.13) ---------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMark(Message):
+    """Up to which entry, not included, a member has read a ticket."""
+
+    LIMIT: ClassVar[int] = 64
+    ticket: Annotated[MailboxId, B16]
+    upto: Annotated[int, Uint()]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMarksBody(Message):
+    """What a member has read, told to the member's other devices."""
+
+    LIMIT: ClassVar[int] = 32 * KIB
+    marks: Annotated[tuple[ReadMark, ...], Items(ReadMark, 512)]
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalBody(Message):
+    """A ``Batch`` that waits for signatures in the team space (protocol 4.6)."""
+
+    LIMIT: ClassVar[int] = BODY_MAX
+    batch: Annotated[bytes, Bin(most=BODY_MAX - 8)]
+
+
+@dataclass(frozen=True, slots=True)
+class SettingBody(Message):
+    """A snippet (``text``), a macro or a saved view (``items``); the newest of one kind and id counts."""
+
+    LIMIT: ClassVar[int] = BODY_MAX
+    setting: Annotated[SettingKind, Choice(SettingKind)]
+    id: Annotated[str, Text(ID_TEXT_MAX)]
+    removed: Annotated[int, Uint(1)]
+    title: Annotated[str, Text(NAME_MAX)]
+    text: Annotated[str, Text(TEXT_MAX)]
+    items: Annotated[tuple[Pair, ...], Items(Pair, 32)]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimBody(Message):
+    """A device takes it on to do something once that leaves no trace in a ticket, such as a mail."""
+
+    LIMIT: ClassVar[int] = 256
+    what: Annotated[str, Text(ID_TEXT_MAX)]
+    ticket: Annotated[MailboxId, B16]
+    seq: Annotated[int, Uint()]
+
+
+StaffBody = NoteBody | TagBody | AssignBody | FlagBody | SnoozeBody | RelationBody
+"""What people write to a staff log."""
+
+STAFF_BODIES: dict[Kind, type[StaffBody]] = {
+    Kind.NOTE: NoteBody,
+    Kind.TAG: TagBody,
+    Kind.ASSIGN: AssignBody,
+    Kind.HOLD: FlagBody,
+    Kind.ARCHIVE: FlagBody,
+    Kind.SPAM: FlagBody,
+    Kind.SNOOZE: SnoozeBody,
+    Kind.LINK: RelationBody,
+}
 
 BODIES: dict[Kind, type[Message]] = {
     Kind.OPEN: OpenBody,
@@ -239,7 +375,13 @@ BODIES: dict[Kind, type[Message]] = {
     Kind.ACKNOWLEDGEMENT: EmptyBody,
     Kind.REDACT: RedactBody,
     Kind.DUMMY: EmptyBody,
+    Kind.MERGE: MergeBody,
+    Kind.OPEN_FOR: OpenForBody,
+    Kind.AUTO_CLOSE: EmptyBody,
     Kind.STAFF_OPEN: StaffOpenBody,
-    Kind.NOTE: NoteBody,
+    **STAFF_BODIES,
+    Kind.READ_MARK: ReadMarksBody,
     Kind.PROPOSAL: ProposalBody,
+    Kind.SETTING: SettingBody,
+    Kind.CLAIM: ClaimBody,
 }

@@ -11,7 +11,16 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Protocol
 
 from e2e_support.codec import Bin, Choice, Message, Text, Uint, encode
-from e2e_support.content import BODIES, Attachment, Author, Inner, OpenBody, SignedInner
+from e2e_support.content import (
+    BODIES,
+    Attachment,
+    Author,
+    Inner,
+    MergeBody,
+    OpenBody,
+    OpenForBody,
+    SignedInner,
+)
 from e2e_support.crypto import cae
 from e2e_support.crypto.hash import digest, same, u64
 from e2e_support.crypto.kem import KemPublic
@@ -25,6 +34,7 @@ from e2e_support.limits import ENTRY_MAX, ID_TEXT_MAX, INNER_MAX, KIB, RECEIPT_M
 from e2e_support.mailbox import Chain, check_entry, verify_receipt
 from e2e_support.tags import Tag
 from e2e_support.ticket_keys import KeyPort, seal_boxes
+from e2e_support.user import Card, SignedCard, is_users, open_card
 from e2e_support.vocab import AuthorRole, Direction, Kind, Recipient, Verdict
 from e2e_support.wire import B32, Box, DeviceRecord, Entry, EpochRecord, Head, Receipt, Stored
 
@@ -189,6 +199,7 @@ class Conversation:
         gen: newest generation of the ticket key in the log; -1 before the first entry.
         epoch: team epoch of the newest boxes that hold.
         reply_key: the user's X-Wing public key, once the first entry told it.
+        user_key: what joins this user's tickets, once the first entry proved it.
         equivocations: pairs of receipts that differ for one entry or go back in time: proof against the relay.
     """
 
@@ -201,6 +212,7 @@ class Conversation:
     gen: int = field(init=False, default=-1)
     epoch: int = field(init=False, default=0)
     reply_key: bytes | None = field(init=False, default=None)
+    user_key: bytes | None = field(init=False, default=None)
     equivocations: list[tuple[bytes, bytes]] = field(init=False, default_factory=list[tuple[bytes, bytes]])
     _key: Secret | None = field(init=False, default=None)
     _cited: int = field(init=False, default=0)
@@ -367,9 +379,32 @@ class Conversation:
             return "older_roster"
         if entry.boxes and not self._is_newest(entry.boxes[0].epoch, inner.roster_head):
             return "wrong_epoch"
-        if isinstance(body, OpenBody) and not _is_kem_key(body.reply_key):
-            return "bad_reply_key"
-        return "bad_quote" if quoted is None else ""
+        return self._false_key(inner, body) or ("bad_quote" if quoted is None else "")
+
+    def _false_key(self, inner: Inner, body: Message) -> str:
+        """Return what is wrong with the keys and proofs that an entry brings (§5.8, §5.9)."""
+        team, own = self.team.team_id, self.mailbox
+        match body:
+            case OpenBody():
+                if not _is_kem_key(body.reply_key):
+                    return "bad_reply_key"
+                proven = is_users(body.user_key, body.user_proof, team, own, inner.author.key)
+                return "" if proven or not (body.user_key or body.user_proof) else "bad_user_proof"
+            case OpenForBody():
+                return "" if self._is_card(body.card) else "bad_card"
+            case MergeBody():
+                proven = is_users(self.user_key, body.user_proof, team, body.into, body.author_key)
+                return "" if proven and body.into != own else "bad_user_proof"
+            case _:
+                return ""
+
+    def _is_card(self, signed: bytes) -> bool:
+        """Tell whether the team opened the ticket with its own user's card, and not with a stranger's (P6)."""
+        try:
+            card = open_card(signed, self.team.team_id, self.mailbox)
+        except PeerError:
+            return False
+        return self.author_key in {None, card.author_key}
 
     def _is_newest(self, epoch: int, cited: Head) -> bool:
         """Tell whether boxes name the newest epoch that their author knew.
@@ -415,9 +450,18 @@ class Conversation:
             return
         if opened.verdict is not Verdict.UNVERIFIABLE:  # an unknown head must not outdate the true ones
             self._cited = max(self._cited, opened.inner.roster_head.length)
-        by_user = opened.inner.author.role is AuthorRole.USER
-        if isinstance(opened.body, OpenBody) and opened.seq == 0 and by_user:
-            self.author_key, self.reply_key = opened.inner.author.key, opened.body.reply_key
+        if opened.seq == 0:
+            self._meet_user(opened, opened.inner)
+
+    def _meet_user(self, opened: Opened, inner: Inner) -> None:
+        """Take from the first entry who the user is and how to reach them."""
+        body, by_user = opened.body, inner.author.role is AuthorRole.USER
+        if isinstance(body, OpenBody) and by_user:
+            self.author_key, self.reply_key = inner.author.key, body.reply_key
+            self.user_key = body.user_key if opened.verdict is Verdict.OK else None
+        if isinstance(body, OpenForBody) and not by_user and opened.verdict is Verdict.OK:
+            card = Card.from_bytes(SignedCard.from_bytes(body.card).card)
+            self.author_key, self.reply_key, self.user_key = card.author_key, card.reply_key, card.user_key
 
     def _note_proofs(self, opened: Opened) -> None:
         """Keep receipts that contradict each other: two for one entry, or one that goes back in time (§5.7)."""
@@ -468,7 +512,7 @@ class Conversation:
         return Sealed(seq, self.chain.hash, entry, self.chain.advance(entry).hash)
 
     def _boxes(self, key: Secret, gen: int, draft: Draft) -> tuple[Box, ...]:
-        reply_key = draft.body.reply_key if isinstance(draft.body, OpenBody) else self.reply_key
+        reply_key = _reply_key(draft.body) or self.reply_key
         if reply_key is None and not self.staff:
             raise UsageError(
                 "no_author",
@@ -490,6 +534,17 @@ class Conversation:
         numbers = u64(VERSION) + u64(SUITE)
         place = self.team.team_id + self.mailbox + u64(seq) + self.chain.hash
         return digest(Tag.CONTEXT, numbers, place, u64(gen), u64(direction), boxes_hash)
+
+
+def _reply_key(body: Message) -> bytes | None:
+    """Return the user's key that a first entry brings with it."""
+    match body:
+        case OpenBody(reply_key=key):
+            return key
+        case OpenForBody(card=card):
+            return Card.from_bytes(SignedCard.from_bytes(card).card).reply_key
+        case _:
+            return None
 
 
 def _is_kem_key(data: bytes) -> bool:

@@ -45,6 +45,7 @@ TEXT_MAX = 20_000  # code points of one message
 NAME_MAX = 100
 ID_TEXT_MAX = 64
 DEBUG_MAX = 64 * KIB  # canonical JSON bytes
+TAGS_MAX = 32  # of one ticket: more is a filing system
 
 # roster
 DEVICES_MAX = 256

@@ -15,7 +15,8 @@ from e2e_support.errors import TrustError
 from e2e_support.ids import DeviceId, Hash, MemberId, RelayKeyId, TeamId
 from e2e_support.membership import Device, Membership
 from e2e_support.policy import Policy
-from e2e_support.roster_links import IssuerKey
+from e2e_support.roster_links import IssuerKey, open_link
+from e2e_support.vocab import WRITERS
 from e2e_support.wire import DeviceRecord, EpochRecord, Head
 
 T = TypeVar("T")
@@ -108,6 +109,26 @@ class RosterState:
     def epoch_at(self, seq: int) -> EpochRecord:
         """Return the epoch that was the newest once the link ``seq`` stood; argument as ``policy_at``."""
         return _at(self.epoch_links, seq)
+
+    def policy_ended(self, seq: int) -> int | None:
+        """Return when the policy that held at a link was replaced, as its successor says; argument as ``policy_at``.
+
+        Returns:
+            Seconds since 1970, or ``None`` while it holds.
+        """
+        later = bisect_right(self.policy_links, seq, key=itemgetter(0))
+        if later == len(self.policy_links):
+            return None
+        return open_link(self.links[self.policy_links[later][0]]).body.time
+
+    def may_be_assigned(self, member_id: MemberId, head: Head) -> bool:
+        """Tell whether a member had a device that writes at a head that this roster went through."""
+        return any(
+            device.record.member_id == member_id
+            and device.record.role in WRITERS
+            and device.active_at(head.length - 1)
+            for device in self.membership.devices.values()
+        )
 
     def has_head(self, head: Head) -> bool:
         """Tell whether a head is one that this roster went through."""

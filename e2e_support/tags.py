@@ -65,6 +65,8 @@ class Tag(Enum):
     ENTRY = "entry"
     ENTRY_SIGN = "entry-sign"
     CARD = "card"
+    USER = "user"
+    USER_PROOF = "user-proof"
     ATTESTATION = "attestation"
     # attachments
     STREAM = "stream"

@@ -1,4 +1,4 @@
-"""A ticket's shared log as people read it: each entry with its final verdict, and the state they add up to.
+"""A log as people read it: each entry with its final verdict, and the state they add up to.
 
 The state is a pure function of the log, the receipt times that entries quote, and the policy at the roster
 head that each entry cites (protocol 5.5, 5.7).
@@ -7,17 +7,24 @@ head that each entry cites (protocol 5.5, 5.7).
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
-from e2e_support.content import BarrierBody, Inner
+from e2e_support.content import AssignBody, BarrierBody, FieldsBody, Inner
 from e2e_support.conversation import Opened
 from e2e_support.errors import UsageError
-from e2e_support.ids import DeviceId, Hash
+from e2e_support.ids import DeviceId, Hash, MemberId
 from e2e_support.policy import Policy
-from e2e_support.ticket import Fact, TicketState, judge, refusal
-from e2e_support.vocab import Role, Verdict
+from e2e_support.reasons import refusal
+from e2e_support.space import judge_space
+from e2e_support.staff import StaffState, judge_staff
+from e2e_support.ticket import judge
+from e2e_support.ticket_state import DAY, NOBODY, Fact, TicketState, advance
+from e2e_support.vocab import WRITERS, Verdict
+from e2e_support.wire import Head
 
-_WRITERS = frozenset({Role.OWNER, Role.AGENT})
+S = TypeVar("S")
+GRACE: Final = 7 * DAY
+"""How long an entry may follow a policy that was replaced: who was away for a day is not at fault (§5.5)."""
 
 
 class Policies(Protocol):
@@ -31,28 +38,36 @@ class Policies(Protocol):
         """Return sequence number and hash of the link that removed a device, if one did."""
         ...
 
+    def policy_ended(self, seq: int) -> int | None:
+        """Return when the policy that held at a link was replaced; ``None`` while it holds."""
+        ...
+
+    def may_be_assigned(self, member_id: MemberId, head: Head) -> bool:
+        """Tell whether a member wrote for the team at a head."""
+        ...
+
 
 @dataclass(slots=True)
-class Thread:
-    """The entries of a shared log and the ticket's state; feed it what a ``Conversation`` opened, in order.
+class LogThread(Generic[S]):
+    """The entries of a log and its state; feed it what a ``Conversation`` opened, in order.
 
     Args:
         policies: the roster; after it grew, ``judge_again`` with the new one.
 
     Attributes:
         entries: every entry with its final verdict, whatever it is; nothing is dropped.
-        state: the ticket; ``None`` while no opening stands.
+        state: what they add up to; ``None`` while no opening stands.
     """
 
     policies: Policies
     entries: list[Opened] = field(default_factory=list[Opened])
-    state: TicketState | None = None
+    state: S | None = None
     _opened: list[Opened] = field(default_factory=list[Opened])
     _barriers: dict[Hash, list[tuple[Opened, Inner, int]]] = field(
         default_factory=dict[Hash, list[tuple[Opened, Inner, int]]]
     )
     _believed: dict[DeviceId, int | None] = field(default_factory=dict[DeviceId, int | None])
-    _settled: TicketState | None = None
+    _settled: S | None = None
     _last: Opened | None = None
     _time: int = 0
     _seen: set[tuple[bytes, bytes]] = field(default_factory=set[tuple[bytes, bytes]])
@@ -84,23 +99,13 @@ class Thread:
         Raises:
             UsageError: the rule that stands against it.
         """
-        _, reason = judge(self.state, fact, policy)
+        _, reason = self._rules(self.state, fact, policy)
         if reason:
             raise refusal(reason)
 
-    def require_state(self) -> TicketState:
-        """Return the state of a ticket that has a valid opening.
-
-        Raises:
-            UsageError: ``not_a_ticket``.
-        """
-        if self.state is None:
-            raise UsageError(
-                "not_a_ticket",
-                "this mailbox holds no valid ticket",
-                hint="It stays in quarantine; tell its author.",
-            )
-        return self.state
+    def _rules(self, state: S | None, fact: Fact, policy: Policy) -> tuple[S | None, str]:
+        """Return the state after an entry and the rule that it breaks; each kind of log has its own."""
+        raise NotImplementedError
 
     def _take(self, opened: Opened) -> Opened:
         if self._last is not None:
@@ -142,7 +147,7 @@ class Thread:
     def _note_barrier(self, opened: Opened) -> bool:
         """Keep what an entry says of removals; tell whether it changes what is believed of somebody."""
         inner, body, device = opened.inner, opened.body, opened.device
-        if opened.verdict is not Verdict.OK or device is None or device.role not in _WRITERS:
+        if opened.verdict is not Verdict.OK or device is None or device.role not in WRITERS:
             return False
         if inner is None or not isinstance(body, BarrierBody):
             return False
@@ -160,7 +165,7 @@ class Thread:
             self._seen.add(_identity(final.inner))
             self._time = final.received
 
-    def _judge(self, opened: Opened) -> tuple[Opened, TicketState | None]:
+    def _judge(self, opened: Opened) -> tuple[Opened, S | None]:
         inner = opened.inner
         if opened.verdict is not Verdict.OK or inner is None:
             return opened, self._settled
@@ -170,9 +175,16 @@ class Thread:
             return replace(opened, verdict=Verdict.NONCONFORMING, reason="same_message"), self._settled
         if opened.received < self._time:  # only a dishonest relay's times go back; rules never see it (§5.7)
             opened = replace(opened, received=self._time)
-        policy = self.policies.policy_at(inner.roster_head.length - 1)
-        state, reason = judge(self._settled, fact_of(opened), policy)
+        state, reason = self._settled, "superseded_policy"
+        if not self._is_superseded(inner.roster_head, opened.received):
+            policy = self.policies.policy_at(inner.roster_head.length - 1)
+            state, reason = self._rules(state, fact_of(opened, self.policies), policy)
         return (replace(opened, verdict=Verdict.NONCONFORMING, reason=reason) if reason else opened), state
+
+    def _is_superseded(self, cited: Head, time: int) -> bool:
+        """Tell whether an entry came long after the rules that it follows had ended: nobody picks their own."""
+        ended = self.policies.policy_ended(cited.length - 1)
+        return ended is not None and time > ended + GRACE
 
     def _removal_verdict(self, opened: Opened) -> Opened | None:
         """Return what a removed device's entry is believed, or ``None`` where it counts (§4.8, attack 52).
@@ -192,8 +204,59 @@ class Thread:
         return replace(opened, verdict=Verdict.UNVERIFIABLE, reason="removed_device")
 
 
-def fact_of(opened: Opened) -> Fact:
-    """Return what an opened entry says, without its bytes and keys."""
+@dataclass(slots=True)
+class Thread(LogThread[TicketState]):
+    """A ticket's shared log."""
+
+    def at(self, now: int) -> TicketState | None:
+        """Return the ticket as time has made it: a resolved one closes by itself (§5.10).
+
+        Args:
+            now: seconds since 1970.
+        """
+        return advance(self.state, now) if self.state else None
+
+    def _rules(self, state: TicketState | None, fact: Fact, policy: Policy) -> tuple[TicketState | None, str]:
+        return judge(state, fact, policy)
+
+    def require_state(self) -> TicketState:
+        """Return the state of a ticket that has a valid opening.
+
+        Raises:
+            UsageError: ``not_a_ticket``.
+        """
+        if self.state is None:
+            raise UsageError(
+                "not_a_ticket",
+                "this mailbox holds no valid ticket",
+                hint="It stays in quarantine; tell its author.",
+            )
+        return self.state
+
+
+@dataclass(slots=True)
+class StaffThread(LogThread[StaffState]):
+    """A ticket's staff log."""
+
+    def _rules(self, state: StaffState | None, fact: Fact, policy: Policy) -> tuple[StaffState | None, str]:
+        return judge_staff(state, fact, policy)
+
+
+@dataclass(slots=True)
+class SpaceThread(LogThread[int]):
+    """The team space; its state is how many entries hold."""
+
+    def _rules(self, state: int | None, fact: Fact, policy: Policy) -> tuple[int | None, str]:
+        return judge_space(state, fact, policy)
+
+
+def fact_of(opened: Opened, policies: Policies) -> Fact:
+    """Return what an opened entry says, without its bytes and keys.
+
+    Args:
+        opened: an entry that did open.
+        policies: the roster, which knows who is in the team.
+    """
     inner, device = opened.inner, opened.device
     assert inner is not None and opened.body is not None  # noqa: S101, PT018 - only opened entries are judged
     role, device_id = (device.role, bytes(device.device_id)) if device else (None, b"")
@@ -206,7 +269,13 @@ def fact_of(opened: Opened) -> Fact:
         role,
         device_id,
         inner.attachments,
+        _is_assignable(opened.body, inner.roster_head, policies),
     )
+
+
+def _is_assignable(body: object, cited: Head, policies: Policies) -> bool:
+    assignee = body.assignee if isinstance(body, AssignBody | FieldsBody) else b""
+    return assignee in {b"", NOBODY} or policies.may_be_assigned(MemberId(assignee), cited)
 
 
 def _identity(inner: Inner) -> tuple[bytes, bytes]:

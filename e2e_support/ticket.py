@@ -6,94 +6,38 @@ that nobody is offered what others would call nonconforming.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-from e2e_support.codec import Message
 from e2e_support.content import (
-    Attachment,
     CloseBody,
     FieldsBody,
+    MergeBody,
     MessageBody,
     OpenBody,
+    OpenForBody,
     Pair,
     ReopenBody,
     ResolutionBody,
     StatusBody,
 )
-from e2e_support.errors import UsageError
 from e2e_support.policy import Policy
 from e2e_support.policy_parts import (
     AttachmentMode,
     ClosedReply,
-    Condition,
     DebugMode,
-    LabelRule,
     NoteMode,
     PriorityMode,
     UserClose,
-    UserReopen,
 )
+from e2e_support.ticket_state import DAY, NOBODY, Fact, TicketState, advance, count_text, reopen_until
+from e2e_support.user import Card, SignedCard
 from e2e_support.vocab import AuthorRole, Kind, Lifecycle, Role
 
-DAY: Final = 24 * 3600
-NOBODY: Final = bytes(16)
 _USER, _TEAM = AuthorRole.USER, AuthorRole.DEVICE
 _OPEN, _RESOLVED, _CLOSED = Lifecycle.OPEN, Lifecycle.RESOLVED, Lifecycle.CLOSED
 _ANY = (_OPEN, _RESOLVED, _CLOSED)
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """What one verified entry says.
-
-    Attributes:
-        seq: its place in the log.
-        kind: what it is.
-        by: which side wrote it.
-        body: its decoded body.
-        time: receipt time, seconds since 1970.
-        role: the device's role; ``None`` for the user.
-        device: the device's id, 16 bytes; empty for the user.
-        attachments: its manifests.
-    """
-
-    seq: int
-    kind: Kind
-    by: AuthorRole
-    body: Message
-    time: int
-    role: Role | None = None
-    device: bytes = b""
-    attachments: tuple[Attachment, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class TicketState:
-    """A ticket as all clients of one side see it. Times are receipt times in seconds since 1970; 0 is never."""
-
-    subject: str
-    category: str
-    priority: str
-    fields: tuple[Pair, ...]
-    related: str
-    created_at: int
-    updated_at: int
-    lifecycle: Lifecycle = _OPEN
-    progress: bool = False
-    waiting_user: bool = False
-    assignee: bytes = b""
-    resolution_note: str = ""
-    close_note: str = ""
-    resolved_at: int = 0
-    closed_at: int = 0
-    first_response_at: int = 0
-    waiting_since: int = 0
-    reopen_count: int = 0
-    last_by: AuthorRole = _USER
-    attachment_bytes: int = 0
 
 
 # --- the transition table ------------------------------------------------------------------------------------
@@ -116,49 +60,13 @@ TRANSITIONS: Final[dict[tuple[Kind, AuthorRole], dict[Lifecycle, Lifecycle]]] = 
     (Kind.REDACT, _TEAM): {state: state for state in _ANY},
     (Kind.DUMMY, _USER): {state: state for state in _ANY},
     (Kind.DUMMY, _TEAM): {state: state for state in _ANY},
+    (Kind.MERGE, _TEAM): {_OPEN: _CLOSED, _RESOLVED: _CLOSED},
+    (Kind.AUTO_CLOSE, _TEAM): {_CLOSED: _CLOSED},
 }
 """Who may write what in which state, and which state follows; what is missing is nonconforming."""
 
 _CARRIERS: Final = frozenset({Kind.MESSAGE, Kind.RESOLUTION, Kind.CLOSE, Kind.REOPEN})
-
-REASONS: Final[dict[str, tuple[str, str]]] = {
-    "not_allowed": ("this side may not do that", "Look at what the ticket offers now."),
-    "not_first": ("a ticket is opened once", "Write a message instead."),
-    "closed": ("the ticket is closed", "Open a new ticket that refers to this one."),
-    "not_closed": ("the ticket is not closed", "Nothing needs to be reopened."),
-    "reopen_never": ("closed tickets stay closed here", "Open a new ticket that refers to this one."),
-    "reopen_window_over": ("the time to reopen is over", "Open a new ticket that refers to this one."),
-    "close_not_allowed": ("only the team closes tickets here", "Say in a message that it is done."),
-    "close_not_resolved": ("a ticket can be closed once it is resolved", "Wait for the resolution or write."),
-    "close_note_needed": ("closing an unresolved ticket needs a note", "Say with a note why it is closed."),
-    "resolution_note_needed": ("a resolution needs a note", "Say how it was resolved."),
-    "resolution_note_off": ("resolutions carry no note here", "Leave the note out."),
-    "subject_too_short": ("the subject is too short", "Say in a few words what it is about."),
-    "subject_too_long": ("the subject is too long", "Shorten it; details belong into the text."),
-    "text_too_short": ("the text is too short", "Describe it in a little more detail."),
-    "text_too_long": ("the text is too long", "Shorten it, or attach it as a file."),
-    "text_empty": ("the text is empty", "Write something."),
-    "unknown_category": ("there is no such category", "Choose one of the list."),
-    "unknown_priority": ("there is no such priority", "Choose one of the list."),
-    "priority_not_yours": ("the priority is not chosen by this side here", "Leave it out."),
-    "unknown_field": ("there is no such field or choice", "Choose from the form."),
-    "field_missing": ("a required field is missing", "Fill in the form."),
-    "attachments_off": ("attachments are not accepted here", "Describe it in words."),
-    "attachment_type": ("only images are accepted here", "Send a picture or describe it in words."),
-    "too_many_attachments": ("too many attachments", "Send fewer files."),
-    "attachment_too_large": ("an attachment is too large", "Send a smaller file or a part of it."),
-    "ticket_full": ("the ticket's attachments are over its limit", "Send fewer or smaller files."),
-    "stray_attachment": ("this entry carries no attachments", "Send them with a message."),
-    "debug_off": ("debug data is not accepted here", "Leave it out."),
-    "same_message": ("the same message stands there already", "Nothing to do."),
-}
-"""Every rule that ``judge`` can find broken: code → (what is wrong, what to do)."""
-
-
-def refusal(reason: str) -> UsageError:
-    """Return the error that tells a person which rule stands against what they want."""
-    message, hint = REASONS[reason]
-    return UsageError(reason, message, hint=hint)
+_OPENINGS: Final = frozenset({Kind.OPEN, Kind.OPEN_FOR})
 
 
 def judge(state: TicketState | None, fact: Fact, policy: Policy) -> tuple[TicketState | None, str]:
@@ -174,59 +82,84 @@ def judge(state: TicketState | None, fact: Fact, policy: Policy) -> tuple[Ticket
     """
     if fact.role in {Role.AUDITOR, Role.RECOVERY}:
         return state, "not_allowed"
-    if state is None or fact.kind is Kind.OPEN:
+    if state is None or fact.kind in _OPENINGS:
         return _judge_open(state, fact, policy)
+    reached = advance(state, fact.time)
     rule = _RULES.get(fact.kind, _no_reason)
     checks = (_table_reason, _carrier_reason, _text_reason, rule)
-    reason = next((reason for check in checks if (reason := check(state, fact, policy))), "")
-    return (state, reason) if reason else (_after(state, fact, policy), "")
-
-
-def label(state: TicketState, policy: Policy, *, staff: frozenset[Condition] | None = None) -> LabelRule:
-    """Return the status that people see: the first rule of the side's table that holds.
-
-    Args:
-        state: the ticket.
-        policy: the newest policy.
-        staff: facts of the staff log for the team's table; ``None`` for the user's.
-    """
-    facts = _conditions(state) | (staff or frozenset())
-    rules = policy.labels_user if staff is None else policy.labels_staff
-    return next((rule for rule in rules if facts.issuperset(rule.conditions)), rules[-1])
-
-
-def count_text(text: str) -> int:
-    """Return how long a text is for the policy's limits: code points after NFC without outer white space."""
-    return len(unicodedata.normalize("NFC", text).strip())
+    reason = next((reason for check in checks if (reason := check(reached, fact, policy))), "")
+    return (state, reason) if reason else (_after(reached, fact, policy), "")
 
 
 # --- opening ---------------------------------------------------------------------------------------------------
 
 
 def _judge_open(state: TicketState | None, fact: Fact, policy: Policy) -> tuple[TicketState | None, str]:
-    body = fact.body
     if state is not None:
         return state, "not_first"
-    if not isinstance(body, OpenBody) or fact.by is not _USER:
+    if fact.kind not in _OPENINGS or (fact.kind is Kind.OPEN) != (fact.by is _USER):
         return None, "not_allowed"
     if fact.seq:
         return None, "not_first"  # who the user is, and how to reach them, clients take from the first entry
+    body = fact.body
+    if isinstance(body, OpenForBody):
+        reason = _open_for_reason(body, policy) or _carrier_reason(None, fact, policy)
+        return (None, reason) if reason else (_opened_for(body, fact, policy), "")
+    assert isinstance(body, OpenBody)  # noqa: S101 - the body was decoded by its kind
     reason = _open_reason(body, fact, policy)
-    if reason:
-        return None, reason
-    priority = body.priority or _implied_priority(body.category, policy)
-    size = sum(attachment.size for attachment in fact.attachments)
+    return (None, reason) if reason else (_opened(body, fact, policy), "")
+
+
+def _opened(body: OpenBody, fact: Fact, policy: Policy) -> TicketState:
     return TicketState(
         body.subject,
         body.category,
-        priority,
+        body.priority or _implied_priority(body.category, policy),
         body.fields,
         body.related,
         created_at=fact.time,
         updated_at=fact.time,
         waiting_since=fact.time,
-        attachment_bytes=size,
-    ), ""
+        attachment_bytes=_size(fact),
+        user_key=body.user_key,
+    )
+
+
+def _opened_for(body: OpenForBody, fact: Fact, policy: Policy) -> TicketState:
+    """Return a ticket that begins with the team's word; nobody waits for the team yet."""
+    card = Card.from_bytes(SignedCard.from_bytes(body.card).card)
+    return TicketState(
+        body.subject,
+        body.category,
+        body.priority or _implied_priority(body.category, policy),
+        body.fields,
+        "",
+        created_at=fact.time,
+        updated_at=fact.time,
+        first_response_at=fact.time,
+        waiting_user=bool(policy.moves.staff_reply_waits),
+        last_by=_TEAM,
+        user_key=card.user_key,
+        opened_by=_TEAM,
+        last_user_seq=-1,
+    )
+
+
+def _size(fact: Fact) -> int:
+    return sum(attachment.size for attachment in fact.attachments)
+
+
+def _open_for_reason(body: OpenForBody, policy: Policy) -> str:
+    """Judge what the team writes first: its lengths have no least, and it need not fill in the form."""
+    limits = policy.limits
+    checks = (
+        _length_reason("subject", body.subject, 1, limits.subject_max),
+        _length_reason("text", body.text, 1, limits.text_max),
+        "" if policy.category(body.category) else "unknown_category",
+        _level_reason(body.priority, policy),
+        _choices_reason(body.fields, policy),
+    )
+    return next((reason for reason in checks if reason), "")
 
 
 def _open_reason(body: OpenBody, fact: Fact, policy: Policy) -> str:
@@ -253,6 +186,15 @@ def _priority_reason(priority: str, policy: Policy) -> str:
         return ""
     if policy.priority.mode is not PriorityMode.USER:
         return "priority_not_yours"
+    return _level_reason(priority, policy)
+
+
+def _level_reason(priority: str, policy: Policy) -> str:
+    """Judge a priority that is set at all: a computed one nobody sets (S2-24)."""
+    if not priority:
+        return ""
+    if policy.priority.mode is PriorityMode.BY_CATEGORY:
+        return "priority_not_yours"
     return "" if policy.level(priority) else "unknown_priority"
 
 
@@ -263,15 +205,17 @@ def _implied_priority(category: str, policy: Policy) -> str:
 
 
 def _fields_reason(fields: tuple[Pair, ...], policy: Policy) -> str:
-    values = {pair.name: pair.value for pair in fields}
-    if len(values) < len(fields):
-        return "unknown_field"
-    known = {field.id: field for field in policy.fields}
-    for name, value in values.items():
-        if name not in known or (known[name].choices and value not in known[name].choices):
-            return "unknown_field"
-    missing = any(field.required and not values.get(field.id) for field in policy.fields)
-    return "field_missing" if missing else ""
+    answered = {pair.name for pair in fields if pair.value}
+    missing = any(field.required and field.id not in answered for field in policy.fields)
+    return _choices_reason(fields, policy) or ("field_missing" if missing else "")
+
+
+def _choices_reason(fields: tuple[Pair, ...], policy: Policy) -> str:
+    known = {field.id: field.choices for field in policy.fields}
+    good = all(
+        pair.name in known and (not known[pair.name] or pair.value in known[pair.name]) for pair in fields
+    )
+    return "" if good and len({pair.name for pair in fields}) == len(fields) else "unknown_field"
 
 
 def _attachments_reason(before: int, fact: Fact, policy: Policy) -> str:
@@ -296,17 +240,21 @@ def _no_reason(_state: TicketState, _fact: Fact, _policy: Policy) -> str:
     return ""
 
 
-def _carrier_reason(state: TicketState, fact: Fact, policy: Policy) -> str:
+def _carrier_reason(state: TicketState | None, fact: Fact, policy: Policy) -> str:
     """Files stand where people see them: a ticket must not become a store that nobody looks into."""
     if fact.attachments and fact.kind not in _CARRIERS:
         return "stray_attachment"
-    return _attachments_reason(state.attachment_bytes, fact, policy)
+    return _attachments_reason(state.attachment_bytes if state else 0, fact, policy)
 
 
 def _text_reason(_state: TicketState, fact: Fact, policy: Policy) -> str:
     match fact.body:
         case (
-            MessageBody(text=said) | ReopenBody(text=said) | ResolutionBody(note=said) | CloseBody(note=said)
+            MessageBody(text=said)
+            | ReopenBody(text=said)
+            | ResolutionBody(note=said)
+            | CloseBody(note=said)
+            | MergeBody(note=said)
         ):
             return "text_too_long" if count_text(said) > policy.limits.text_max else ""
         case _:
@@ -338,16 +286,17 @@ def _message_reason(state: TicketState, fact: Fact, policy: Policy) -> str:
     if state.lifecycle is not _CLOSED:
         return ""
     reopens = policy.reopen.on_reply in {ClosedReply.REOPEN, ClosedReply.REOPEN_THEN_NEW}
-    return _window_reason(state, fact, policy) if reopens else "closed"
+    return _window_reason(state, fact, policy) if reopens or state.merged_into else "closed"
 
 
 def _window_reason(state: TicketState, fact: Fact, policy: Policy) -> str:
     """Judge a user's wish to reopen by the relay's receipt times (§5.7, S4-23)."""
-    rule = policy.reopen
-    if rule.user is UserReopen.NEVER:
+    if state.merged_into:
+        return "merged"
+    until = reopen_until(state, policy)
+    if until == 0:
         return "reopen_never"
-    over = fact.time > state.closed_at + rule.window_days * DAY
-    return "reopen_window_over" if rule.user is UserReopen.WINDOW and over else ""
+    return "reopen_window_over" if until is not None and fact.time > until else ""
 
 
 def _resolution_reason(_state: TicketState, fact: Fact, policy: Policy) -> str:
@@ -385,14 +334,20 @@ def _fields_change_reason(_state: TicketState, fact: Fact, policy: Policy) -> st
         return "unknown_category"
     if body.priority and not policy.priority.staff_can_change:
         return "priority_not_yours"
-    if body.priority and not policy.level(body.priority):
-        return "unknown_priority"
-    known = {field.id: field for field in policy.fields}
-    good = all(
-        pair.name in known and (not known[pair.name].choices or pair.value in known[pair.name].choices)
-        for pair in body.fields
-    )
-    return "" if good else "unknown_field"
+    if not fact.assignable:
+        return "unknown_assignee"
+    return _level_reason(body.priority, policy) or _choices_reason(body.fields, policy)
+
+
+def _merge_reason(state: TicketState, _fact: Fact, policy: Policy) -> str:
+    """Judge the end of a ticket that goes on in another; that both are one user's is proven in the entry (5.8)."""
+    if not policy.close.staff:
+        return "not_allowed"
+    return "" if state.user_key else "not_same_user"
+
+
+def _auto_close_reason(state: TicketState, _fact: Fact, _policy: Policy) -> str:
+    return "" if state.auto_closed and not state.auto_noted else "not_due"
 
 
 _RULES: Final[dict[Kind, Callable[[TicketState, Fact, Policy], str]]] = {
@@ -401,16 +356,20 @@ _RULES: Final[dict[Kind, Callable[[TicketState, Fact, Policy], str]]] = {
     Kind.CLOSE: _close_reason,
     Kind.REOPEN: _reopen_reason,
     Kind.FIELDS: _fields_change_reason,
+    Kind.MERGE: _merge_reason,
+    Kind.AUTO_CLOSE: _auto_close_reason,
 }
 
 
 def _after(state: TicketState, fact: Fact, policy: Policy) -> TicketState:
     """Return the state after an entry that breaks no rule."""
     following = TRANSITIONS[fact.kind, fact.by][state.lifecycle]
-    size = state.attachment_bytes + sum(attachment.size for attachment in fact.attachments)
-    moved = replace(state, lifecycle=following, updated_at=fact.time, attachment_bytes=size)
     effect = _EFFECTS.get(fact.kind)
-    return effect(state, moved, fact, policy) if effect else replace(moved, updated_at=state.updated_at)
+    if effect is None:
+        return replace(state, auto_noted=state.auto_noted or fact.kind is Kind.AUTO_CLOSE)
+    size = state.attachment_bytes + _size(fact)
+    moved = replace(state, lifecycle=following, updated_at=fact.time, attachment_bytes=size)
+    return effect(state, moved, fact, policy)
 
 
 def _on_message(before: TicketState, state: TicketState, fact: Fact, policy: Policy) -> TicketState:
@@ -420,10 +379,20 @@ def _on_message(before: TicketState, state: TicketState, fact: Fact, policy: Pol
         waiting = state.waiting_user or bool(moves.staff_reply_waits)
         return replace(state, last_by=_TEAM, first_response_at=first, waiting_user=waiting, waiting_since=0)
     if before.lifecycle is _RESOLVED and not moves.user_reply_reopens:
-        state = replace(state, lifecycle=_RESOLVED)
+        state = replace(_postponed(state, fact.time), lifecycle=_RESOLVED)
     waiting = state.waiting_user and not moves.user_reply_clears
     since = before.waiting_since or fact.time
-    return _reopened(before, replace(state, last_by=_USER, waiting_user=waiting, waiting_since=since))
+    spoken = replace(state, last_by=_USER, last_user_seq=fact.seq, waiting_user=waiting, waiting_since=since)
+    return _reopened(before, spoken)
+
+
+def _postponed(state: TicketState, time: int) -> TicketState:
+    """Let the days until a ticket closes by itself begin anew: its user is still there."""
+    if not state.close_due:
+        return state
+    more = time - state.resolved_at
+    remind = state.remind_due and state.remind_due + more
+    return replace(state, resolved_at=time, close_due=state.close_due + more, remind_due=remind)
 
 
 def _on_status(before: TicketState, state: TicketState, fact: Fact, _policy: Policy) -> TicketState:
@@ -453,8 +422,8 @@ def _on_fields(_before: TicketState, state: TicketState, fact: Fact, policy: Pol
     )
 
 
-def _on_resolution(_before: TicketState, state: TicketState, fact: Fact, _policy: Policy) -> TicketState:
-    body = fact.body
+def _on_resolution(_before: TicketState, state: TicketState, fact: Fact, policy: Policy) -> TicketState:
+    body, rule = fact.body, policy.close
     assert isinstance(body, ResolutionBody)  # noqa: S101 - the body was decoded by its kind
     first = state.first_response_at or fact.time
     return replace(
@@ -464,7 +433,16 @@ def _on_resolution(_before: TicketState, state: TicketState, fact: Fact, _policy
         first_response_at=first,
         waiting_since=0,
         last_by=_TEAM,
+        close_due=rule.resolved_days and fact.time + rule.resolved_days * DAY,
+        remind_due=rule.reminder_days and fact.time + rule.reminder_days * DAY,
     )
+
+
+def _on_merge(before: TicketState, state: TicketState, fact: Fact, policy: Policy) -> TicketState:
+    body = fact.body
+    assert isinstance(body, MergeBody)  # noqa: S101 - the body was decoded by its kind
+    closed = replace(fact, body=CloseBody(body.note, ""))
+    return replace(_on_close(before, state, closed, policy), merged_into=body.into)
 
 
 def _on_close(_before: TicketState, state: TicketState, fact: Fact, _policy: Policy) -> TicketState:
@@ -475,8 +453,10 @@ def _on_close(_before: TicketState, state: TicketState, fact: Fact, _policy: Pol
 
 def _on_reopen(before: TicketState, state: TicketState, fact: Fact, _policy: Policy) -> TicketState:
     assert isinstance(fact.body, ReopenBody)  # noqa: S101 - the body was decoded by its kind
-    since = fact.time if fact.by is _USER else 0
-    return _reopened(before, replace(state, last_by=fact.by, waiting_since=since))
+    by_user = fact.by is _USER
+    since = fact.time if by_user else 0
+    spoken = fact.seq if by_user else state.last_user_seq
+    return _reopened(before, replace(state, last_by=fact.by, waiting_since=since, last_user_seq=spoken))
 
 
 _EFFECTS: Final[dict[Kind, Callable[[TicketState, TicketState, Fact, Policy], TicketState]]] = {
@@ -486,6 +466,7 @@ _EFFECTS: Final[dict[Kind, Callable[[TicketState, TicketState, Fact, Policy], Ti
     Kind.RESOLUTION: _on_resolution,
     Kind.CLOSE: _on_close,
     Kind.REOPEN: _on_reopen,
+    Kind.MERGE: _on_merge,
 }
 """Kinds that people see; all others keep the log in order and leave even ``updated_at`` alone."""
 
@@ -495,22 +476,20 @@ def _reopened(before: TicketState, after: TicketState) -> TicketState:
     if before.lifecycle is _OPEN or after.lifecycle is not _OPEN:
         return after
     count = after.reopen_count + (before.lifecycle is _CLOSED)
-    return replace(after, resolution_note="", close_note="", resolved_at=0, closed_at=0, reopen_count=count)
+    return replace(
+        after,
+        resolution_note="",
+        close_note="",
+        resolved_at=0,
+        closed_at=0,
+        close_due=0,
+        remind_due=0,
+        auto_closed=False,
+        auto_noted=False,
+        merged_into=b"",
+        reopen_count=count,
+    )
 
 
 def _switched(value: bool, change: int) -> bool:  # noqa: FBT001 - a flag and what happens to it
     return (value, False, True)[change]
-
-
-def _conditions(state: TicketState) -> frozenset[Condition]:
-    held = {
-        Condition.CLOSED: state.lifecycle is _CLOSED,
-        Condition.RESOLVED: state.lifecycle is _RESOLVED,
-        Condition.PROGRESS: state.progress,
-        Condition.WAITING_USER: state.waiting_user,
-        Condition.ASSIGNED: bool(state.assignee),
-        Condition.LAST_STAFF: state.last_by is _TEAM,
-        Condition.LAST_USER: state.last_by is _USER,
-        Condition.STAFF_REPLIED: bool(state.first_response_at),
-    }
-    return frozenset(condition for condition, holds in held.items() if holds)

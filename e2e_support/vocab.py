@@ -28,7 +28,7 @@ class AuthorRole(IntEnum):
 
 
 class Kind(IntEnum):
-    """Entry kinds. 1-31 stand in the shared log, 32-63 in the staff log; an unknown one is a hard stop."""
+    """Entry kinds. 1-31 stand in the shared log, 32-63 in the team's own; an unknown one is a hard stop."""
 
     OPEN = 1
     MESSAGE = 2
@@ -42,6 +42,9 @@ class Kind(IntEnum):
     ACKNOWLEDGEMENT = 10
     REDACT = 11
     DUMMY = 12
+    MERGE = 13
+    OPEN_FOR = 14
+    AUTO_CLOSE = 15
     STAFF_OPEN = 32
     NOTE = 33
     TAG = 34
@@ -53,6 +56,8 @@ class Kind(IntEnum):
     LINK = 40
     READ_MARK = 41
     PROPOSAL = 42
+    SETTING = 43
+    CLAIM = 44
 
 
 class Verdict(IntEnum):
@@ -73,6 +78,10 @@ class Role(IntEnum):
     RECOVERY = 3
 
 
+WRITERS = frozenset({Role.OWNER, Role.AGENT})
+"""Who may write to tickets; an auditor reads, a recovery device waits."""
+
+
 class LinkType(IntEnum):
     """Kinds of roster links; an unknown one means that this program is too old."""
 
@@ -86,6 +95,14 @@ class LinkType(IntEnum):
     ISSUER_KEYS = 7
     THRESHOLD = 8
     RENAME = 9
+
+
+class SettingKind(IntEnum):
+    """What a team shares among its administrators in the team space."""
+
+    SNIPPET = 0
+    MACRO = 1
+    VIEW = 2
 
 
 class AdmissionMode(IntEnum):

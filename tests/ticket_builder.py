@@ -41,8 +41,8 @@ from e2e_support.policy import Policy
 from e2e_support.presets import DEFAULT
 from e2e_support.tags import Tag
 from e2e_support.thread import Thread
-from e2e_support.ticket import TicketState
 from e2e_support.ticket_keys import KeyPort, TicketKeys, UserKeyPort, open_team_box, seal_boxes
+from e2e_support.ticket_state import TicketState
 from e2e_support.vocab import AuthorRole, Direction, Kind, Role, Verdict
 from e2e_support.wire import Box, Entry, EpochRecord, Head, Stored
 from team_builder import Device, Team, device, seed_of

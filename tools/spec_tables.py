@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
-from e2e_support import content, limits, policy, policy_parts, roster_links, wire
+from e2e_support import content, limits, policy, policy_parts, roster_links, user, wire
 from e2e_support.codec import Message, message_shapes
 from e2e_support.content import BODIES
+from e2e_support.reasons import REASONS
 from e2e_support.tags import Tag
-from e2e_support.ticket import REASONS, TRANSITIONS
+from e2e_support.ticket import TRANSITIONS
 from e2e_support.vocab import AuthorRole, Kind
 
 ROOT = Path(__file__).parent.parent
@@ -53,7 +54,7 @@ def kinds_table() -> str:
 
 def messages_table() -> str:
     """Return every message with its fields in wire order."""
-    modules = (wire, roster_links, policy_parts, policy, content)
+    modules = (wire, roster_links, policy_parts, policy, content, user)
     rows = [f"| {cls.__name__} | {_fields(cls)} | {cls.LIMIT or ''} |" for cls in _messages(modules)]
     return "\n".join(["| message | fields | largest, bytes |", "|---|---|---|", *rows])
 
@@ -101,14 +102,16 @@ def rewritten(text: str) -> str:
 
 
 def _log(kind: Kind) -> str:
-    return "shared" if kind < Kind.STAFF_OPEN else "staff"
+    if kind in {Kind.BARRIER, Kind.REKEY, Kind.DUMMY}:
+        return "all"
+    return "shared" if kind < Kind.STAFF_OPEN else "staff" if kind < Kind.READ_MARK else "space"
 
 
 def _writers(kind: Kind) -> str:
     if kind >= Kind.STAFF_OPEN:
         return "team"
-    if kind is Kind.OPEN:
-        return "user, as first entry"
+    if kind in {Kind.OPEN, Kind.OPEN_FOR}:
+        return f"{'user' if kind is Kind.OPEN else 'team'}, as first entry"
     sides = {AuthorRole.USER: "user", AuthorRole.DEVICE: "team"}
     return ", ".join(word for role, word in sides.items() if (kind, role) in TRANSITIONS)
 

@@ -22,7 +22,9 @@ from e2e_support.content import BODIES, Attachment, OpenBody
 from e2e_support.conversation import Draft, Sealed
 from e2e_support.errors import SupportError, TransportError, UsageError
 from e2e_support.ids import HASH_SIZE, ID_SIZE, BlobId, Hash, MailboxId, MessageId
-from e2e_support.ticket import Fact, judge, refusal
+from e2e_support.reasons import refusal
+from e2e_support.ticket import judge
+from e2e_support.ticket_state import Fact
 from e2e_support.vocab import AdmissionMode, AuthorRole, Kind
 from e2e_support.wire import AdmissionTerms, Create
 from e2e_support_client import clock

@@ -8,6 +8,7 @@ from typing import Final
 
 from e2e_support.content import Attachment, OpenBody
 from e2e_support.errors import SupportError, TransportError, UsageError
+from e2e_support.ticket_state import advance
 from e2e_support.vocab import Kind, Verdict
 from e2e_support_client import clock
 from e2e_support_client.discovery import Discovery
@@ -122,7 +123,7 @@ class Reader:
         if item is not None:
             return Ticket(_waiting_line(item), (), frozenset(), "", "", {}, offline)
         async with self._rooms.open(number) as room:
-            state = room.thread.require_state()
+            state = advance(room.thread.require_state(), clock.now())
             line = await self._line(room)
             assert line is not None  # noqa: S101 - there is a state
             allowed = actions(state, self._team.roster.policy, clock.now())
@@ -159,7 +160,9 @@ class Reader:
         number = room.row.number
         unread = await self._store.unread(number)
         row = await self._store.ticket(number) or room.row
-        return summary(number, room.thread, self._team.roster.policy, unread=unread, problem=row.problem)
+        return summary(
+            number, room.thread.at(clock.now()), self._team.roster.policy, unread=unread, problem=row.problem
+        )
 
     def _said(self, room: Room) -> tuple[Message, ...]:
         return tuple(messages(room.thread.entries, self._team.roster.policy, self._user))

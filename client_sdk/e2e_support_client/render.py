@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from e2e_support.policy import Policy
-from e2e_support.ticket import REASONS
+from e2e_support.reasons import REASONS
 from e2e_support.vocab import Verdict
 from e2e_support_client.model import (
     Author,

@@ -11,10 +11,11 @@ from e2e_support.errors import PeerError, UsageError
 from e2e_support.ids import BlobId
 from e2e_support.limits import PAGE_BYTES_MAX, PAGE_ITEMS_MAX
 from e2e_support.thread import Thread
-from e2e_support.ticket import Fact, label
 from e2e_support.ticket_keys import TicketKeys, UserKeyPort
+from e2e_support.ticket_state import Fact, label
 from e2e_support.vocab import AuthorRole, Kind
 from e2e_support.wire import Head, Page, Stored
+from e2e_support_client import clock
 from e2e_support_client.channel import Channel, KeepSealed
 from e2e_support_client.port import Refused, RelayPort
 from e2e_support_client.store import JournalRow, TicketRow
@@ -182,7 +183,8 @@ class Room:
 
     def status(self) -> str:
         """Return the id of the ticket's label; empty while it has no valid opening."""
-        return label(self.thread.state, self.team.roster.policy).id if self.thread.state else ""
+        state = self.thread.at(clock.now())
+        return label(state, self.team.roster.policy).id if state else ""
 
     def saved(self) -> None:
         """Forget what waited to be kept, once it is."""

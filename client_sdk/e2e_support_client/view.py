@@ -6,7 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from e2e_support.content import Attachment, CloseBody, MessageBody, OpenBody, ReopenBody, ResolutionBody
+from e2e_support.content import (
+    Attachment,
+    CloseBody,
+    MergeBody,
+    MessageBody,
+    OpenBody,
+    OpenForBody,
+    ReopenBody,
+    ResolutionBody,
+)
 from e2e_support.conversation import Opened
 from e2e_support.ids import MemberId
 from e2e_support.limits import CLOCK_WARNING
@@ -14,8 +23,8 @@ from e2e_support.policy import Policy
 from e2e_support.policy_parts import StaffIdentity
 from e2e_support.roster import TrustedRoster
 from e2e_support.roster_links import open_link
-from e2e_support.thread import Thread
-from e2e_support.ticket import Fact, TicketState, judge, label
+from e2e_support.ticket import judge
+from e2e_support.ticket_state import Fact, TicketState, label
 from e2e_support.vocab import AuthorRole, Kind, Verdict
 from e2e_support_client.model import (
     AttachmentInfo,
@@ -40,6 +49,9 @@ _KINDS: Final = {
     Kind.RESOLUTION: EventKind.RESOLVED,
     Kind.CLOSE: EventKind.CLOSED,
     Kind.REOPEN: EventKind.REOPENED,
+    Kind.MERGE: EventKind.CLOSED,
+    Kind.OPEN_FOR: EventKind.OPENED,
+    Kind.AUTO_CLOSE: EventKind.CLOSED,
 }
 """Kinds of entries that people are told of; all others only keep the log in order."""
 
@@ -146,10 +158,9 @@ def _changes(roster: TrustedRoster, start: int, end: int, after: int) -> Iterato
 
 
 def summary(
-    number: str, thread: Thread, policy: Policy, *, unread: int, problem: str
+    number: str, state: TicketState | None, policy: Policy, *, unread: int, problem: str
 ) -> TicketSummary | None:
     """Return a ticket's line in the list; ``None`` while it has no valid opening."""
-    state = thread.state
     if state is None:
         return None
     shown = label(state, policy)
@@ -179,9 +190,9 @@ def actions(state: TicketState, policy: Policy, now: int) -> frozenset[str]:
 
 def _text(opened: Opened) -> str:
     match opened.body:
-        case OpenBody(text=text) | MessageBody(text=text) | ReopenBody(text=text):
+        case OpenBody(text=text) | OpenForBody(text=text) | MessageBody(text=text) | ReopenBody(text=text):
             return text
-        case ResolutionBody(note=note) | CloseBody(note=note):
+        case ResolutionBody(note=note) | CloseBody(note=note) | MergeBody(note=note):
             return note
         case _:
             return ""

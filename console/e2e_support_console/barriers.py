@@ -18,13 +18,12 @@ from e2e_support.freshness import DAY
 from e2e_support.ids import ID_SIZE, DeviceId, Hash, MailboxId, MessageId
 from e2e_support.roster import TrustedRoster
 from e2e_support.roster_links import open_link
-from e2e_support.vocab import Kind, Verdict
+from e2e_support.vocab import WRITERS, Kind, Verdict
 from e2e_support_client import clock
 from e2e_support_console.desk import Desk
 from e2e_support_console.follow import Follower
 from e2e_support_console.index import last_record, mark_barrier, unbarred
 from e2e_support_console.logs import Log
-from e2e_support_console.staff_log import WRITERS
 
 ACTIVE_DAYS: Final = 90
 _ITEMS_MAX: Final = 256

@@ -11,14 +11,13 @@ from e2e_support.errors import TrustError
 from e2e_support.ids import MailboxId, TeamId
 from e2e_support.mailbox import mailbox_id
 from e2e_support.roster import TrustedRoster
-from e2e_support.thread import Thread
-from e2e_support.vocab import AuthorRole
+from e2e_support.thread import StaffThread, Thread
+from e2e_support.vocab import WRITERS, AuthorRole
 from e2e_support.wire import DeviceRecord
 from e2e_support_client.channel import Channel
 from e2e_support_client.port import RelayPort
 from e2e_support_console.index import records
 from e2e_support_console.logs import Log
-from e2e_support_console.staff_log import WRITERS, StaffThread
 from e2e_support_console.team_sync import TeamSync
 from e2e_support_keys.bundle import DeviceBundle
 from e2e_support_keys.store import Store
@@ -84,7 +83,7 @@ class Desk:
         """Return a log before its first entry."""
         conversation = Conversation(mailbox, self.roster, self.team.keys, staff)
         channel = Channel(self.relay, self.team, conversation, self.capability)
-        return Log(channel, StaffThread() if staff else Thread(self.team))
+        return Log(channel, StaffThread(self.team) if staff else Thread(self.team))
 
     async def load(self, mailbox: MailboxId, *, staff: bool = False) -> Log:
         """Return a log as far as it was followed; nothing is decrypted again."""

@@ -6,6 +6,7 @@ from typing import Final
 
 from e2e_support.errors import TrustError
 from e2e_support.roster import TrustedRoster
+from e2e_support.vocab import WRITERS
 from e2e_support.wire import Batch
 from e2e_support_client import clock
 from e2e_support_console.alarms import new_alarm, raise_alarms
@@ -14,7 +15,6 @@ from e2e_support_console.changes import carry_out
 from e2e_support_console.desk import Desk
 from e2e_support_console.index import number_of, packages, remember
 from e2e_support_console.renewal import renew
-from e2e_support_console.staff_log import WRITERS
 from e2e_support_keys.audit import Finding, audit
 from e2e_support_keys.changes import rotate_batch
 

@@ -7,7 +7,15 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from e2e_support.content import Attachment, CloseBody, MessageBody, ReopenBody, ResolutionBody, StatusBody
+from e2e_support.content import (
+    Attachment,
+    CloseBody,
+    MessageBody,
+    NoteBody,
+    ReopenBody,
+    ResolutionBody,
+    StatusBody,
+)
 from e2e_support.errors import SupportError, UsageError
 from e2e_support.policy_parts import Staff, StaffIdentity
 from e2e_support.vocab import Kind
@@ -156,7 +164,7 @@ class Inbox:
     async def note(self, number: str, text: str) -> InboxTicket:
         """Write a note that only administrators can read; errors as ``reply``."""
         row = await self._find(number)
-        await self._writer.note(row.mailbox, text)
+        await self._writer.write_staff(row.mailbox, Kind.NOTE, lambda shared: NoteBody(shared, text, ()))
         return await self._line(row)
 
     async def resolve(self, number: str, note: str) -> InboxTicket:

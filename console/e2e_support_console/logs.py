@@ -11,16 +11,16 @@ from e2e_support.ids import MailboxId
 from e2e_support.limits import MAILBOX_ENTRIES_MAX
 from e2e_support.policy import Policy
 from e2e_support.roster import TrustedRoster
-from e2e_support.thread import Thread
-from e2e_support.ticket import TicketState, label
+from e2e_support.thread import StaffThread, Thread
 from e2e_support.ticket_keys import ticket_number
+from e2e_support.ticket_state import TicketState, label
 from e2e_support.vocab import AuthorRole, Kind, Lifecycle, Verdict
+from e2e_support_client import clock
 from e2e_support_client.channel import Channel
 from e2e_support_client.evidence import receipt_proofs
 from e2e_support_console import feed
 from e2e_support_console.alarms import TEAM, Alarm, new_alarm, raise_alarms
 from e2e_support_console.index import TicketRow, save_entries, save_tickets
-from e2e_support_console.staff_log import StaffThread
 from e2e_support_keys.store import Transaction
 
 ENTRIES_MAX: Final = 1024
@@ -111,7 +111,7 @@ class Log:
     @property
     def state(self) -> TicketState | None:
         """The ticket's state; ``None`` for a staff log and for what is no ticket."""
-        return self.thread.state if isinstance(self.thread, Thread) else None
+        return self.thread.at(clock.now()) if isinstance(self.thread, Thread) else None
 
 
 @dataclass(slots=True)

@@ -20,8 +20,8 @@ from e2e_support.content import (
 from e2e_support.conversation import Opened
 from e2e_support.errors import UsageError
 from e2e_support.policy import Policy
-from e2e_support.ticket import TicketState
 from e2e_support.ticket_keys import ticket_number
+from e2e_support.ticket_state import TicketState
 from e2e_support.vocab import Kind, Verdict
 from e2e_support_client.model import Author, EventKind, Message, Role, utc
 from e2e_support_client.plain import plain_line

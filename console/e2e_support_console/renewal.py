@@ -16,11 +16,11 @@ from e2e_support.freshness import (
     sign_freshness,
 )
 from e2e_support.roster import TrustedRoster
+from e2e_support.vocab import WRITERS
 from e2e_support.wire import Freshness
 from e2e_support_client import clock
 from e2e_support_console.desk import Desk
 from e2e_support_console.index import bytes_of, remember
-from e2e_support_console.staff_log import WRITERS
 
 _KEPT = "freshness"
 

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Sequence
 
 from e2e_support.errors import TrustError
-from e2e_support.ids import DeviceId, Hash
+from e2e_support.ids import DeviceId, Hash, MemberId
 from e2e_support.policy import Policy
 from e2e_support.support_link import SupportLink
-from e2e_support.wire import EpochPackage, EpochRecord
+from e2e_support.wire import EpochPackage, EpochRecord, Head
 from e2e_support_client.port import RelayPort
 from e2e_support_client.roster_sync import RosterSync
 from e2e_support_console import feed
@@ -70,6 +70,14 @@ class TeamSync(RosterSync):
     def revocation_of(self, device_id: DeviceId) -> tuple[int, Hash] | None:
         """Return sequence number and hash of the link that removed a device, in the newest roster there is."""
         return self.roster.revocation_of(device_id)
+
+    def policy_ended(self, seq: int) -> int | None:
+        """Return when the policy that held at a link was replaced, in the newest roster there is."""
+        return self.roster.policy_ended(seq)
+
+    def may_be_assigned(self, member_id: MemberId, head: Head) -> bool:
+        """Tell whether a member wrote for the team at a head, in the newest roster there is."""
+        return self.roster.may_be_assigned(member_id, head)
 
     async def _open_epochs(self) -> list[EpochPackage]:
         """Open the newest epoch, and older ones whose seeds its ring did not hold."""

@@ -6,15 +6,18 @@ what stands there already is not sent again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from e2e_support.codec import Message
-from e2e_support.content import NoteBody, StaffOpenBody
+from e2e_support.content import STAFF_BODIES, StaffBody, StaffOpenBody
 from e2e_support.conversation import Draft, Opened, Sealed
 from e2e_support.errors import SupportError, TransportError, UsageError
 from e2e_support.ids import ID_SIZE, MailboxId, MessageId
-from e2e_support.thread import Thread
-from e2e_support.ticket import Fact
+from e2e_support.reasons import refusal
+from e2e_support.staff import StaffState, judge_staff
+from e2e_support.thread import StaffThread
+from e2e_support.ticket_state import Fact
 from e2e_support.vocab import AuthorRole, Kind
 from e2e_support.wire import Head
 from e2e_support_client import clock
@@ -34,7 +37,7 @@ from e2e_support_console.outgoing import (
     same_outgoing,
     was_sealed,
 )
-from e2e_support_console.staff_log import AlreadyOpen, check_note, staff_create
+from e2e_support_console.staff_log import AlreadyOpen, staff_create
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +69,20 @@ class Writer:
         known = await same_outgoing(self.desk.store, ticket, kind, body)
         await self._send_new(known or await self._kept(ticket, kind, body), log, anyway=anyway)
 
-    async def note(self, ticket: MailboxId, text: str) -> None:
-        """Write an internal note to a ticket's staff log; errors as ``write``."""
+    async def write_staff(self, ticket: MailboxId, kind: Kind, against: Callable[[Head], StaffBody]) -> None:
+        """Write to a ticket's staff log; errors as ``write``.
+
+        Args:
+            ticket: the shared log.
+            kind: what it is.
+            against: returns what it says, given the shared head that it is written against.
+        """
         shared = await self._shared(ticket)
-        body = NoteBody(shared.conversation.chain.head, text, ())
-        check_note(body)
-        log = await self._staff_log(ticket, body.shared)
-        known = await self._same_note(ticket, text)
-        await self._send_new(known or await self._kept(ticket, Kind.NOTE, body), log, anyway=True)
+        body = against(shared.conversation.chain.head)
+        self._check_staff(kind, body, StaffState())  # before anything is created for it
+        log = await self._staff_log(ticket, shared.conversation.chain.head)
+        known = await self._same_staff(ticket, kind, body)
+        await self._send_new(known or await self._kept(ticket, kind, body), log, anyway=True)
 
     async def settle_all(self) -> None:
         """Find out about everything that is on its way, and send what is not stored.
@@ -106,7 +115,7 @@ class Writer:
 
     async def _settle(self, item: Outgoing) -> None:
         log = await self._shared(item.ticket)
-        if item.draft.kind is Kind.NOTE:
+        if item.draft.kind in STAFF_BODIES:
             log = await self._staff_log(item.ticket, log.conversation.chain.head)
         await self._send(item, log, anyway=True)
 
@@ -204,12 +213,20 @@ class Writer:
 
     def _check(self, log: Log, kind: Kind, body: Message) -> None:
         """Do nothing if the rules allow it; else raise the rule that stands against it."""
-        if not isinstance(log.thread, Thread):
+        if isinstance(log.thread, StaffThread):
+            self._check_staff(kind, body, log.thread.state)
             return
         log.thread.require_state()
+        log.thread.check(self._fact(log.length, kind, body), self.desk.roster.policy)
+
+    def _check_staff(self, kind: Kind, body: Message, state: StaffState | None) -> None:
+        _, reason = judge_staff(state, self._fact(1, kind, body), self.desk.roster.policy)
+        if reason:
+            raise refusal(reason)
+
+    def _fact(self, seq: int, kind: Kind, body: Message) -> Fact:
         device = self.desk.writer()
-        fact = Fact(log.length, kind, AuthorRole.DEVICE, body, clock.now(), device.role, device.device_id)
-        log.thread.check(fact, self.desk.roster.policy)
+        return Fact(seq, kind, AuthorRole.DEVICE, body, clock.now(), device.role, device.device_id)
 
     async def _kept(self, ticket: MailboxId, kind: Kind, body: Message) -> Outgoing:
         draft = Draft(kind, type(body).from_bytes(body.to_bytes()), _message_id())
@@ -217,11 +234,13 @@ class Writer:
             await keep_draft(change, ticket, draft, now=clock.now())
         return Outgoing(ticket, draft)
 
-    async def _same_note(self, ticket: MailboxId, text: str) -> Outgoing | None:
-        """Return a note with the same text that is on its way; its shared head may be an older one."""
+    async def _same_staff(self, ticket: MailboxId, kind: Kind, wanted: StaffBody) -> Outgoing | None:
+        """Return what says the same and is on its way; its shared head may be an older one."""
         for item in await outgoing(self.desk.store):
             body = item.draft.body
-            if item.ticket == ticket and isinstance(body, NoteBody) and body.text == text:
+            if (item.ticket, item.draft.kind) != (ticket, kind) or not isinstance(body, StaffBody):
+                continue
+            if replace(body, shared=wanted.shared) == wanted:
                 return item
         return None
 

@@ -15,11 +15,12 @@ from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import UsageError
 from e2e_support.ids import Hash, MailboxId, MessageId
 from e2e_support.mailbox import ReceiptFact, ReceiptSigner
+from e2e_support.thread import StaffThread
 from e2e_support.vocab import AdmissionMode, Direction, Kind, Recipient, Role, Verdict
 from e2e_support.wire import Entry, Head, Stored
 from e2e_support_client import clock
 from e2e_support_console.desk import Desk
-from e2e_support_console.staff_log import StaffThread, staff_create
+from e2e_support_console.staff_log import staff_create
 
 HEAD = Head(1, Hash(b"\x01" * 32))
 KINDS = {
@@ -56,7 +57,7 @@ async def opened(desk: Desk, *kinds: Kind) -> list[Opened]:
 async def test_the_rules_of_a_staff_log(tmp_path: Path, kinds: list[Kind], reasons: list[str]) -> None:
     """A staff log begins with its opening, once, and holds staff kinds only; the rest is marked with the rule."""
     async with await Room(tmp_path).found() as team:
-        thread = StaffThread()
+        thread = StaffThread(team.desk.team)
         judged = [thread.take(entry) for entry in await opened(team.desk, *kinds)]
         assert [entry.reason for entry in judged] == reasons
         assert thread.entries == judged
@@ -66,7 +67,7 @@ async def test_a_repeated_note_counts_once(tmp_path: Path) -> None:
     """A note whose answer was lost and that was sealed again is marked as a repetition."""
     async with await Room(tmp_path).found() as team:
         first, note = await opened(team.desk, Kind.STAFF_OPEN, Kind.NOTE)
-        thread = StaffThread()
+        thread = StaffThread(team.desk.team)
         reasons = [thread.take(entry).reason for entry in (first, note, note)]
         assert reasons == ["", "", "same_message"]
 
@@ -78,7 +79,7 @@ async def test_who_may_not_write_has_no_effect(tmp_path: Path, role: Role) -> No
         (entry,) = await opened(team.desk, Kind.STAFF_OPEN)
         assert entry.device is not None
         entry = replace(entry, device=replace(entry.device, role=role))
-        assert StaffThread().take(entry).reason == "not_allowed"
+        assert StaffThread(team.desk.team).take(entry).reason == "not_allowed"
 
 
 async def test_what_did_not_open_keeps_its_own_verdict(tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ async def test_what_did_not_open_keeps_its_own_verdict(tmp_path: Path) -> None:
         forged = replace(
             entry, verdict=Verdict.FORGED, reason="cannot_open", inner=None, body=None, device=None
         )
-        assert StaffThread().take(forged) == forged
+        assert StaffThread(team.desk.team).take(forged) == forged
 
 
 async def test_a_note_is_sealed_to_the_team_alone(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import PeerError, TrustError, UsageError
 from e2e_support.ids import Hash, MessageId
 from e2e_support.roster_links import NO_HASH
-from e2e_support.ticket import DAY, Fact
+from e2e_support.ticket_state import DAY, Fact
 from e2e_support.vocab import AuthorRole, Direction, Kind, Role, Verdict
 from e2e_support.wire import Box, Head, Stored
 from team_builder import EPOCH

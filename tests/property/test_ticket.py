@@ -42,8 +42,10 @@ from e2e_support.policy_parts import (
     UserReopen,
 )
 from e2e_support.presets import DEFAULT
+from e2e_support.reasons import REASONS, refusal
 from e2e_support.roster_links import NO_HASH
-from e2e_support.ticket import DAY, REASONS, Fact, TicketState, judge, label, refusal
+from e2e_support.ticket import judge
+from e2e_support.ticket_state import DAY, Fact, TicketState, label
 from e2e_support.vocab import AuthorRole, Kind, Lifecycle, Role
 from e2e_support.wire import Head
 

@@ -12,7 +12,7 @@ from e2e_support.errors import UsageError
 from e2e_support.ids import Hash
 from e2e_support.policy_parts import ClosedReply
 from e2e_support.presets import DEFAULT
-from e2e_support.ticket import DAY, Fact
+from e2e_support.ticket_state import DAY, Fact
 from e2e_support.vocab import AuthorRole, Kind, Lifecycle, Verdict
 from team_builder import Team, device
 from ticket_builder import ANNA, AUDITOR, BEN, NOW, PLAIN_BODIES, RELAY, STEP, Ticket, head_of, text
