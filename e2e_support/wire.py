@@ -346,13 +346,14 @@ class Link(Message):
 class Offer(Message):
     """What an inviter says of the device that is to join (protocol 4.10).
 
-    ``member_id`` is whose further device it is, or empty for a new member.
+    ``member_id`` is whose further device it is, or empty for a new member; ``expires`` is when it stops being valid.
     """
 
     LIMIT: ClassVar[int] = 1 * KIB
     role: Annotated[Role, Choice(Role)]
     label: Annotated[str, Text(NAME_MAX)]
     member_id: Annotated[bytes, Bin((0, ID_SIZE))]
+    expires: Annotated[int, Uint()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""What every console does for the team when it syncs: audit new epochs, rotate where due, vouch, set barriers."""
+"""What every console does for the team when it syncs.
+
+Audit new epochs, rotate where due, vouch, destroy what is left of invitations, set barriers.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from e2e_support_console.barriers import BarrierPass
 from e2e_support_console.changes import carry_out
 from e2e_support_console.desk import Desk
 from e2e_support_console.index import number_of, packages, remember
+from e2e_support_console.invites import close_doors
 from e2e_support_console.renewal import renew
 from e2e_support_keys.audit import Finding, audit
 from e2e_support_keys.changes import rotate_batch
@@ -32,6 +36,7 @@ async def do_duties(desk: Desk) -> None:
     await audit_epochs(desk)
     await rotate_if_due(desk)
     await renew(desk)
+    await close_doors(desk)
     await BarrierPass(desk).run()
 
 

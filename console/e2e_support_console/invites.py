@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from e2e_support.admission import admit_hash, day_of, prove_team
+from e2e_support.destruction import Deed, DestructionBody, sign_destruction
 from e2e_support.errors import PeerError, TrustError, UsageError
 from e2e_support.invitation import Invitation, join_hash
 from e2e_support.mailbox import Chain
@@ -14,9 +16,15 @@ from e2e_support.support_link import SupportLink
 from e2e_support.vocab import AdmissionMode
 from e2e_support.wire import Append, Create, DeviceRecord, Offer
 from e2e_support_client import clock
+from e2e_support_client.port import Refused
 from e2e_support_console.desk import Desk
 from e2e_support_keys.fingerprint import Fingerprint
 from e2e_support_keys.store import Queries, Row, Transaction
+
+_OPEN: Final = 0
+_OVER: Final = 1
+_CLOSED: Final = 2
+_GONE: Final = frozenset({"erased", "not_found"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +33,7 @@ class Invited:
 
     Attributes:
         invitation: link and code.
-        offer: name and role, and whose further device it is to be.
+        offer: name and role, whose further device it is to be, and until when.
         history: whether the newcomer may read what was written before.
     """
 
@@ -33,14 +41,19 @@ class Invited:
     offer: Offer
     history: bool
 
+    @property
+    def expired(self) -> bool:
+        """Whether it cannot be answered any more."""
+        return clock.now() >= self.offer.expires
+
 
 # --- the local store -------------------------------------------------------------------------------------
 
 
 async def invited(queries: Queries) -> list[Invited]:
-    """Return everybody who was invited here, the oldest first."""
-    sql = "SELECT link, code, offer, history FROM invitations ORDER BY invited_at, name"
-    return [_invited(row) for row in await queries.fetch_all(sql)]
+    """Return everybody who was invited here, the oldest first, with those whose invitation has expired."""
+    sql = "SELECT link, code, offer, history FROM invitations WHERE stage <> ? ORDER BY invited_at, name"
+    return [_invited(row) for row in await queries.fetch_all(sql, _OVER)]
 
 
 async def invitation_for(queries: Queries, name: str) -> Invited:
@@ -49,15 +62,15 @@ async def invitation_for(queries: Queries, name: str) -> Invited:
     Raises:
         UsageError: ``not_invited``.
     """
-    sql = "SELECT link, code, offer, history FROM invitations WHERE name = ?"
-    row = await queries.fetch_one(sql, name)
+    sql = "SELECT link, code, offer, history FROM invitations WHERE name = ? AND stage <> ?"
+    row = await queries.fetch_one(sql, name, _OVER)
     if row is None:
         raise UsageError("not_invited", f"{name} was not invited from this device", hint="See `member list`.")
     return _invited(row)
 
 
 async def keep_invitation(change: Transaction, new: Invited, *, now: int) -> None:
-    """Keep an invitation; an earlier one for the same name is forgotten, and whoever answers it is not heard."""
+    """Keep an invitation; an earlier one for the same name is forgotten."""
     await change.execute(
         "INSERT OR REPLACE INTO invitations (name, link, code, offer, history, invited_at)"
         " VALUES (?, ?, ?, ?, ?, ?)",
@@ -65,14 +78,14 @@ async def keep_invitation(change: Transaction, new: Invited, *, now: int) -> Non
     )
 
 
-async def forget_invitation(change: Transaction, name: str) -> None:
-    """Forget an invitation that has served."""
-    await change.execute("DELETE FROM invitations WHERE name = ?", name)
+async def end_invitation(change: Transaction, name: str) -> None:
+    """Let an invitation be over; ``close_doors`` forgets it once nothing of it is left at the relay."""
+    await change.execute("UPDATE invitations SET stage = ? WHERE name = ?", _OVER, name)
 
 
 def _invited(row: Row) -> Invited:
-    link, code, offer, history = row
-    return Invited(Invitation.parse(link, code), Offer.from_bytes(offer), bool(history))
+    offer = Offer.from_bytes(row["offer"])
+    return Invited(Invitation.parse(row["link"], row["code"]), offer, bool(row["history"]))
 
 
 # --- the relay -------------------------------------------------------------------------------------------
@@ -81,8 +94,12 @@ def _invited(row: Row) -> Invited:
 async def open_door(desk: Desk, offer: Offer, *, history: bool) -> Invited:
     """Make an invitation, keep it, and leave the offer in its mailbox.
 
-    The link pins the roster as it is now, so that the newcomer cannot be shown an older one.
+    The link pins the roster as it is now, so that the newcomer cannot be shown an older one. An earlier invitation
+    for the same name is withdrawn.
     """
+    async with desk.store.transaction() as change:
+        await end_invitation(change, offer.label)
+    await close_doors(desk)
     length, newest = desk.roster.head.length, desk.roster.head.hash
     team = SupportLink(desk.team.pin.url, desk.team_id, (length, newest[:16]))
     new = Invited(Invitation.make(team, clock.random), offer, history)
@@ -98,14 +115,52 @@ async def open_door(desk: Desk, offer: Offer, *, history: bool) -> Invited:
     return new
 
 
+async def close_doors(desk: Desk) -> None:
+    """Let the relay destroy the mailboxes of invitations that have served, were withdrawn or have expired.
+
+    Raises:
+        Refused, TransportError, PeerError: what the relay says; the next sync tries again.
+    """
+    sql = "SELECT stage, name, link, code, offer, history FROM invitations WHERE stage <> ?"
+    for row in await desk.store.fetch_all(sql, _CLOSED):
+        stage, name, one = row["stage"], row["name"], _invited(row)
+        if stage == _OPEN and not one.expired and not _is_in_team(desk, one.offer):
+            continue
+        await _destroy(desk, one.invitation)
+        async with desk.store.transaction() as change:
+            if stage == _OPEN and one.expired:
+                await change.execute("UPDATE invitations SET stage = ? WHERE name = ?", _CLOSED, name)
+            else:
+                await change.execute("DELETE FROM invitations WHERE name = ?", name)
+
+
+def _is_in_team(desk: Desk, offer: Offer) -> bool:
+    """Tell whether a new member came in, be it by a proposal that others have carried out."""
+    return not offer.member_id and any(offer.label == one.label for one in desk.roster.devices.values())
+
+
+async def _destroy(desk: Desk, invitation: Invitation) -> None:
+    """Erase an invitation's mailbox; the team has no capability of it, so the invitation's signs the request."""
+    device_id, key = desk.bundle.signer()
+    body = DestructionBody(desk.team_id, invitation.mailbox, Deed.ERASE, clock.now(), device_id)
+    try:
+        await desk.relay.destroy(invitation.mailbox, sign_destruction(body, key), invitation.capability)
+    except Refused as refused:
+        if refused.code not in _GONE:
+            raise
+
+
 async def answer(desk: Desk, invited: Invited, words: str) -> DeviceAdd:
     """Return the device that answered an invitation and has the words that its owner read out.
 
     Raises:
-        UsageError: ``no_answer`` before anybody answered, ``words_differ`` when these words are nobody's.
+        UsageError: ``no_answer`` before anybody answered, ``words_differ`` when these words are nobody's,
+            ``invitation_over`` once it has expired.
         TrustError: ``other_answer`` for a device other than the one that was invited.
         TransportError, PeerError: the relay is away or wrong.
     """
+    if invited.expired:
+        raise invitation_over("it has expired", "Invite them anew.")
     invitation = invited.invitation
     page = await desk.relay.read(invitation.mailbox, 1, invitation.capability)
     answers = list(_answers(invitation, [item.entry for item in page.items]))
@@ -131,6 +186,11 @@ async def answer(desk: Desk, invited: Invited, words: str) -> DeviceAdd:
 def join_words(desk: Desk, record: DeviceRecord) -> tuple[str, ...]:
     """Return the words of a device that wants to join."""
     return Fingerprint.of_hash(join_hash(desk.team_id, record)).words
+
+
+def invitation_over(why: str, hint: str) -> UsageError:
+    """Return the error for an invitation that nobody can answer any more."""
+    return UsageError("invitation_over", f"the invitation is not valid: {why}", hint=hint)
 
 
 def _answers(invitation: Invitation, entries: Iterable[bytes]) -> Iterable[DeviceAdd]:

@@ -20,6 +20,7 @@ from e2e_support_client.port import Refused, RelayPort
 from e2e_support_client.roster_sync import RosterSync
 from e2e_support_console.founding import STORE_NAME, load_device
 from e2e_support_console.index import bytes_of, open_index, remember, save_links
+from e2e_support_console.invites import invitation_over
 from e2e_support_keys.bundle import DeviceBundle
 from e2e_support_keys.fingerprint import Fingerprint
 from e2e_support_keys.keystore import Keystore
@@ -53,6 +54,8 @@ async def join(
     await team.refresh()
     page = await _read(relay, invitation)
     offer = _offer(invitation, page)
+    if clock.now() >= offer.expires:
+        raise _over("it has expired")
     bundle = load_device(keystore)
     if bundle is None:
         bundle = await _make(invitation, offer, keystore, state_dir, languages, team.links)
@@ -97,9 +100,9 @@ async def _read(relay: RelayPort, invitation: Invitation) -> Page:
     try:
         return await relay.read(invitation.mailbox, 0, invitation.capability)
     except Refused as refused:
-        if refused.code != "not_found":
+        if refused.code not in {"not_found", "erased"}:
             raise
-        raise _over("the relay does not know this invitation") from None
+        raise _over("it was withdrawn, has expired, or has served already") from None
 
 
 def _offer(invitation: Invitation, page: Page) -> Offer:
@@ -149,6 +152,6 @@ def _is_there(invitation: Invitation, page: Page, joining: DeviceAdd) -> bool:
 
 
 def _over(why: str) -> UsageError:
-    return UsageError(
-        "invitation_over", f"the invitation is not valid: {why}", hint="Ask to be invited anew."
+    return invitation_over(
+        why, "Ask to be invited anew. If it was you who joined, there is nothing more to do."
     )

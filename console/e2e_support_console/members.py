@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Final
 
-from e2e_support.errors import UsageError
-from e2e_support.ids import DeviceId, MemberId
+from e2e_support.errors import TransportError, UsageError
 from e2e_support.invitation import Invitation
 from e2e_support.roster import TrustedRoster
 from e2e_support.roster_links import Threshold
@@ -16,29 +16,21 @@ from e2e_support_client import clock
 from e2e_support_console.barriers import BarrierPass, OnProgress
 from e2e_support_console.changes import carry_out
 from e2e_support_console.desk import Desk
-from e2e_support_console.invites import answer, forget_invitation, invitation_for, invited, open_door
+from e2e_support_console.invites import (
+    answer,
+    close_doors,
+    end_invitation,
+    invitation_for,
+    invited,
+    open_door,
+)
+from e2e_support_console.people import Member, people, waiting
 from e2e_support_console.proposals import Proposal, post
 from e2e_support_console.renewal import renew
 from e2e_support_console.sync import Sync
 from e2e_support_keys.changes import add_device_batch, leave_batch, propose, remove_devices_batch
-from e2e_support_keys.history import name_of
 
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A person, or a recovery sheet.
-
-    Attributes:
-        name: how colleagues see them; with a part of the id where two have one name.
-        role: what they may do.
-        state: ``active``, ``invited`` or ``removed``.
-        devices: their active devices, the first one first.
-    """
-
-    name: str
-    role: Role
-    state: str
-    devices: tuple[DeviceRecord, ...] = ()
+INVITED_FOR: Final = timedelta(days=7)
 
 
 class Members:
@@ -55,15 +47,21 @@ class Members:
         """Return everybody who is, will be or was in the team, as far as this device knows."""
         known = people(self._desk.roster)
         present = {member.name for member in known if member.state == "active"}
-        waiting = [
-            Member(one.offer.label, one.offer.role, "invited")
+        expected = [
+            waiting(one)
             for one in await invited(self._desk.store)
             if one.offer.member_id or one.offer.label not in present
         ]
-        return (*known, *waiting)
+        return (*known, *expected)
 
     async def invite(
-        self, name: str = "", role: Role = Role.AGENT, *, history: bool = True, device: bool = False
+        self,
+        name: str = "",
+        role: Role = Role.AGENT,
+        *,
+        history: bool = True,
+        device: bool = False,
+        expires: datetime | None = None,
     ) -> Invitation:
         """Invite a person, or a further device of one's own; link and code go two ways.
 
@@ -72,6 +70,7 @@ class Members:
             role: what they may do; a further device has the role of the others.
             history: whether they may read what was written before.
             device: whether it is a further device of one's own.
+            expires: until when they can join and be approved; in a week by default.
 
         Raises:
             UsageError: ``owners_only``, ``name_taken``, ``no_name``.
@@ -81,8 +80,9 @@ class Members:
         own = self._own()
         if own.role is not Role.OWNER and not (device and own.role is Role.AGENT):
             raise UsageError("owners_only", "only owners invite", hint="Ask an owner of the team.")
-        own_device = Offer(own.role, name or own.label, own.member_id)
-        offer = own_device if device else Offer(role, self._free(name), b"")
+        until = int(expires.timestamp()) if expires else clock.now() + int(INVITED_FOR.total_seconds())
+        own_device = Offer(own.role, name or own.label, own.member_id, until)
+        offer = own_device if device else Offer(role, self._free(name), b"", until)
         return (await open_door(self._desk, offer, history=history)).invitation
 
     async def approve(self, name: str, words: str) -> Proposal | None:
@@ -96,7 +96,7 @@ class Members:
             The proposal if more owners must sign, ``None`` once the newcomer is in the team.
 
         Raises:
-            UsageError: ``not_invited``, ``no_answer``, ``words_differ`` …
+            UsageError: ``not_invited``, ``invitation_over``, ``no_answer``, ``words_differ`` …
             TrustError: ``other_answer``, or a rule of protocol 4.4.
         """
         desk = self._desk
@@ -115,10 +115,27 @@ class Members:
 
         proposal = await carry_out(desk, build)
         if proposal is None:
-            async with desk.store.transaction() as change:
-                await forget_invitation(change, name)
+            await self._end(name)
             await renew(desk)  # if it is due: soon two must vouch, and the newcomer finds it waiting
         return proposal
+
+    async def uninvite(self, name: str) -> None:
+        """Withdraw an invitation; nobody can be approved by it any more, and nothing of it stays at the relay.
+
+        Args:
+            name: whom it was for.
+
+        Raises:
+            UsageError: ``not_invited``.
+        """
+        await invitation_for(self._desk.store, name)
+        await self._end(name)
+
+    async def _end(self, name: str) -> None:
+        async with self._desk.store.transaction() as change:
+            await end_invitation(change, name)
+        with suppress(TransportError):  # the next sync tries again
+            await close_doors(self._desk)
 
     async def remove(
         self, name: str, on_progress: OnProgress = lambda _done, _total: None
@@ -225,21 +242,3 @@ class Members:
                 hint="Choose another name; a further device of your own is invited with --device.",
             )
         return name.strip()
-
-
-def people(roster: TrustedRoster) -> tuple[Member, ...]:
-    """Return everybody who is or was in a team, in the order in which they came."""
-    devices: dict[MemberId, list[DeviceId]] = {}
-    for device_id, device in roster.devices_ever.items():
-        devices.setdefault(device.record.member_id, []).append(device_id)
-    firsts = [next((one for one in ids if one in roster.devices), ids[0]) for ids in devices.values()]
-    labels = [roster.devices_ever[one].record.label for one in firsts if one in roster.devices]
-    return tuple(_member(roster, *pair, labels) for pair in zip(firsts, devices.values(), strict=True))
-
-
-def _member(roster: TrustedRoster, first: DeviceId, ids: Iterable[DeviceId], labels: list[str]) -> Member:
-    """Return a member as people see them: by a part of the id too, where two who are present share a name."""
-    record = roster.devices_ever[first].record
-    active = tuple(roster.devices[one] for one in ids if one in roster.devices)
-    name = name_of(roster, first) if active and labels.count(record.label) > 1 else record.label
-    return Member(name, record.role, "active" if active else "removed", active)

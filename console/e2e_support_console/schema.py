@@ -99,5 +99,12 @@ CREATE TABLE invitations (
 CREATE TABLE barriers (mailbox BLOB PRIMARY KEY, links INTEGER NOT NULL) WITHOUT ROWID;
 """
 
-MIGRATIONS: Final = (_FIRST, _SECOND)
+_THIRD = """
+-- 0: the relay has its mailbox; 1: it has served or was withdrawn, and is forgotten once the relay has destroyed the
+-- mailbox; 2: it has expired, and the mailbox is gone. Offers of before name no end.
+DELETE FROM invitations;
+ALTER TABLE invitations ADD COLUMN stage INTEGER NOT NULL DEFAULT 0;
+"""
+
+MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD)
 """Number i leads from schema i to i + 1."""

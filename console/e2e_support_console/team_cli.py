@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
+import re
 from argparse import Namespace
+from datetime import UTC, datetime, timedelta
 
 from e2e_support.vocab import Role
+from e2e_support_client import clock
 from e2e_support_client.plain import plain_text
-from e2e_support_client.terminal import Json, Terminal
+from e2e_support_client.terminal import Json, Terminal, iso, stamp
 from e2e_support_console.barriers import OnProgress
-from e2e_support_console.members import Member
+from e2e_support_console.members import INVITED_FOR
+from e2e_support_console.people import Member
 from e2e_support_console.proposals import Proposal
 from e2e_support_console.shell import (
     Commands,
@@ -23,6 +28,8 @@ from e2e_support_console.shell import (
 )
 from e2e_support_console.team import TeamClient
 
+_UNITS = {"h": "hours", "d": "days"}
+_LIFETIME_MAX = timedelta(days=90)  # whoever finds link and code later needs no door that is still open
 _ROLES = {role.name.lower(): role for role in (Role.OWNER, Role.AGENT, Role.AUDITOR)}
 
 
@@ -58,6 +65,15 @@ def _member_commands(members: Commands) -> None:
     invite.add_argument("--role", choices=_ROLES, default="agent", help="what they may do (default: agent)")
     invite.add_argument("--no-history", action="store_true", help="keep from them what was written before")
     invite.add_argument("--device", action="store_true", help="a further device of your own")
+    invite.add_argument(
+        "--expires",
+        metavar="TIME",
+        type=_lifetime,
+        default=INVITED_FOR,
+        help="how long they have to join, like 12h or 7d (default: 7d)",
+    )
+    uninvite = add_command(members, "uninvite", _uninvite, "withdraw an invitation")
+    uninvite.add_argument("name", metavar="NAME")
     approve = add_command(members, "approve", _approve, "let a newcomer in whose words you have compared")
     approve.add_argument("name", metavar="NAME")
     approve.add_argument("--words", required=True, help="as the newcomer reads them out")
@@ -72,15 +88,39 @@ def _member_commands(members: Commands) -> None:
 
 async def _invite(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
+        expires = datetime.fromtimestamp(clock.now(), UTC) + options.expires
         invitation = await team.members.invite(
-            options.name, _ROLES[options.role], history=not options.no_history, device=options.device
+            options.name,
+            _ROLES[options.role],
+            history=not options.no_history,
+            device=options.device,
+            expires=expires,
         )
         text = (
             f"Send this link one way:\n\n  {invitation.link}\n\n"
             f"and this code another, by telephone for example:\n\n  {invitation.code}\n\n"
-            "Once they have joined, they read you eight words: e2e-admin member approve"
+            "Once they have joined, they read you eight words: e2e-admin member approve\n"
+            f"Both must be done by {stamp(expires)}."
         )
-        terminal.show({"link": invitation.link, "code": invitation.code}, text)
+        data: Json = {"link": invitation.link, "code": invitation.code, "expires": iso(expires)}
+        terminal.show(data, text)
+
+
+def _lifetime(text: str) -> timedelta:
+    found = re.fullmatch(r"([1-9][0-9]{0,3})([hd])", text)
+    lifetime = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta()
+    if not timedelta() < lifetime <= _LIFETIME_MAX:
+        raise argparse.ArgumentTypeError(
+            f"{text} is no time like 12h or 7d, of at most {_LIFETIME_MAX.days} days"
+        )
+    return lifetime
+
+
+async def _uninvite(options: Namespace, terminal: Terminal) -> None:
+    async with await unlocked(options) as team:
+        await team.members.uninvite(options.name)
+        data: Json = {"name": options.name, "state": "done"}
+        terminal.show(data, f"The invitation of {options.name} is withdrawn.")
 
 
 async def _join(options: Namespace, terminal: Terminal) -> None:
@@ -166,9 +206,17 @@ def _proposal_json(proposal: Proposal) -> Json:
 
 def _member_json(member: Member) -> Json:
     devices = [{"id": one.device_id.hex(), "name": one.label} for one in member.devices]
-    return {"name": member.name, "role": member.role.name.lower(), "state": member.state, "devices": devices}
+    told: Json = {
+        "name": member.name,
+        "role": member.role.name.lower(),
+        "state": member.state,
+        "devices": devices,
+        "expires": iso(member.expires),
+    }
+    return told
 
 
 def _member_text(member: Member) -> str:
     devices = f"  ({len(member.devices)} devices)" if len(member.devices) > 1 else ""
-    return plain_text(f"{member.state:8}  {member.role.name.lower():8}  {member.name}{devices}")
+    until = f"  (until {stamp(member.expires)})" if member.expires else ""
+    return plain_text(f"{member.state:8}  {member.role.name.lower():8}  {member.name}{devices}{until}")

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ import pytest
 from console_room import URL, Room, User
 from e2e_support.content import Pair
 from e2e_support.errors import TransportError
+from e2e_support_client import clock
 from e2e_support_client.testing import CODE, FakeRelay, Fault
 from e2e_support_console import cli
 from e2e_support_console.shell import KEYS_NAME, keystore_in
@@ -412,7 +414,7 @@ class Typed(io.StringIO):
 def ben(team: Shell, tmp_path: Path) -> Shell:
     """Return the terminal of a colleague who was invited, joined and approved."""
     invitation = team.data("member", "invite", "--name", "Ben", "--role", "owner")
-    assert set(invitation) == {"link", "code"}
+    assert set(invitation) == {"link", "code", "expires"}
     shell = Shell(tmp_path / "ben", team.capsys)
     shell.relay = team.relay
     joined = shell.data("join", invitation["link"], "--code", invitation["code"])
@@ -432,9 +434,30 @@ def test_a_colleague_joins_on_the_command_line(team: Shell, ben: Shell) -> None:
         ("Anna", "owner", "active"),
         ("Ben", "owner", "active"),
     ]
-    assert set(listed[0]) == {"name", "role", "state", "devices"}
+    assert set(listed[0]) == {"name", "role", "state", "devices", "expires"}
     assert (ben.home / KEYS_NAME).stat().st_mode & 0o777 == 0o600
     assert "active" in team("member", "list")
+
+
+def test_invitations_end_on_the_command_line(team: Shell) -> None:
+    """An invitation says until when it counts, is listed with that, and can be withdrawn."""
+    before = clock.now()
+    invitation = team.data("member", "invite", "--name", "Ben", "--expires", "12h")
+    until = datetime.fromisoformat(invitation["expires"]).timestamp()
+    assert before + 12 * 3600 <= until <= clock.now() + 12 * 3600
+    (_, ben) = team.data("member", "list")
+    assert (ben["state"], ben["expires"]) == ("invited", invitation["expires"])
+    assert "(until 2" in team("member", "list")
+    assert team.data("member", "uninvite", "Ben") == {"name": "Ben", "state": "done"}
+    assert len(team.data("member", "list")) == 1
+    assert team.error("member", "uninvite", "Ben")["code"] == "not_invited"
+    assert "Both must be done by 2" in team("member", "invite", "--name", "Cleo")
+
+
+@pytest.mark.parametrize("lifetime", ["", "7", "0d", "d", "-1d", "7w", "91d", "2161h"])
+def test_a_lifetime_is_hours_or_days(team: Shell, lifetime: str) -> None:
+    """An invitation's time is a number of hours or days, up to ninety days."""
+    assert "usage" in team.error("member", "invite", "--name", "Ben", f"--expires={lifetime}", code=2)["code"]
 
 
 def test_two_owners_agree_on_the_command_line(team: Shell, ben: Shell) -> None:

@@ -15,6 +15,7 @@ from e2e_support.errors import TrustError, UsageError
 from e2e_support.presets import DEFAULT
 from e2e_support.vocab import Kind, Role
 from e2e_support_client.files import FileSource
+from e2e_support_client.port import Refused
 from e2e_support_client.retry import NO_RETRY
 from e2e_support_client.testing import FakeRelay
 from e2e_support_client.transfer import UploadState, upload
@@ -99,6 +100,11 @@ async def test_a_team_of_three_over_a_real_relay(tmp_path: Path) -> None:
         for team in (anna, ben, cleo):
             report = await team.catch_up()
             assert (report.left, report.trouble) == (0, None)
+        invitation = await anna.members.invite("Dora")
+        await anna.members.uninvite("Dora")
+        with pytest.raises(Refused) as erased:
+            await crew.relay.read(invitation.mailbox, 0, invitation.capability)
+        assert erased.value.code == "erased"
         assert await anna.members.set_threshold(2) is None
         proposal = await anna.members.set_threshold(1)
         assert proposal is not None

@@ -98,7 +98,7 @@ def test_words_name_one_device_of_one_team() -> None:
 
 def test_the_newcomer_reads_what_is_offered() -> None:
     """The inviter says which record is expected; only link and code together open it."""
-    offer = Offer(Role.AGENT, "Ben", b"")
+    offer = Offer(Role.AGENT, "Ben", b"", 1_800_000_000)
     entry = INVITATION.offer(offer, counting())
     assert INVITATION.read_offer(entry) == offer
     with pytest.raises(PeerError) as error:
@@ -109,7 +109,7 @@ def test_the_newcomer_reads_what_is_offered() -> None:
 def test_an_offer_is_no_request() -> None:
     """An offer and a request are sealed for different purposes: neither passes for the other (attack 75)."""
     for read, entry in (
-        (INVITATION.open, INVITATION.offer(Offer(Role.OWNER, "Ben", b""), counting())),
+        (INVITATION.open, INVITATION.offer(Offer(Role.OWNER, "Ben", b"", 0), counting())),
         (INVITATION.read_offer, INVITATION.seal(REQUEST, counting())),
     ):
         with pytest.raises(PeerError):
