@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 from e2e_support.ids import DeviceId, MemberId
 from e2e_support.policy import Policy
+from e2e_support.policy_diff import SHORT, policy_changes
 from e2e_support.roster import TrustedRoster
 from e2e_support.roster_links import (
     DeviceAdd,
@@ -145,12 +146,7 @@ def _voices(before: TrustedRoster, link: OpenLink) -> str:
 
 
 def _differences(old: Policy, new: Policy) -> str:
-    names = [
-        one.name.replace("_", " ")
-        for one in fields(Policy)
-        if getattr(old, one.name) != getattr(new, one.name)
-    ]
-    return ", ".join(names) or "nothing"
+    return "; ".join(change.words(SHORT) for change in policy_changes(old, new)) or "nothing"
 
 
 def name_of(roster: TrustedRoster, device_id: DeviceId) -> str:

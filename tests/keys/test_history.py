@@ -73,7 +73,10 @@ def test_other_changes_are_told() -> None:
     for payload in changes:
         crew.change([payload], by=["Anna"])
     assert told(crew)[2:] == [
-        "Anna changed the policy: show languages, external url",
+        (
+            "Anna changed the policy: users see the team's languages: yes → no; "
+            'address that leads out of the encrypted channel: "" → "https://example.org"'
+        ),
         "Anna set the relay's signing keys (1)",
         "Anna set the keys that admit people (0)",
         "Anna took a fresh key for what is sealed to this device",
