@@ -324,14 +324,17 @@ class Conversation:
         if not good:
             raise PeerError("bad_order", "boxes or generation do not follow")
 
-    def _unlock(self, entry: Entry, seq: int) -> tuple[Secret, bytes, SignedInner]:
-        """Return ticket key, context and signed content; a swapped box fails at the commitment (attacks 46, 78)."""
+    def _unlock(self, entry: Entry, seq: int) -> tuple[Secret | None, bytes, SignedInner]:
+        """Return ticket key, context and signed content; a swapped box fails at the commitment (attacks 46, 78).
+
+        The key is ``None`` only where a reader has keys of single entries (``export``).
+        """
         key = self.keys.open_key(self.mailbox, entry) if entry.boxes else self._key
         if key is None:
             raise PeerError("no_key", "the key of this generation could not be opened")
         if len(key) != KEY_SIZE:  # a box opens whatever was sealed in it
             raise cannot_open()
-        context = self._context(seq, entry.gen, entry.direction, entry.boxes)
+        context = self.context(seq, entry.gen, entry.direction, entry.boxes)
         padded = cae.decrypt(key, Tag.ENTRY, context, entry.ciphertext)
         return key, context, SignedInner.from_bytes(unpad(padded))
 
@@ -500,7 +503,7 @@ class Conversation:
         gen = self.gen + 1 if boxed else self.gen
         boxes = self._boxes(key, gen, draft) if boxed else ()
         direction = Direction.TEAM_ONLY if self.staff else _direction_of(signer.author.role)
-        context = self._context(seq, gen, direction, boxes)
+        context = self.context(seq, gen, direction, boxes)
         previous = self._key.reveal(SECRET_ACCESS) if boxed and self._key else b""
         inner = Inner(
             VERSION, draft.kind, draft.message_id, signer.author, self.team.head, self._receipt, now, previous,
@@ -528,8 +531,8 @@ class Conversation:
             reply_key=None if self.staff else reply_key,
         )
 
-    def _context(self, seq: int, gen: int, direction: Direction, boxes: tuple[Box, ...]) -> bytes:
-        """Return C of §5.3: the place that an entry's ciphertext and signature are bound to."""
+    def context(self, seq: int, gen: int, direction: Direction, boxes: tuple[Box, ...]) -> bytes:
+        """Return C of §5.3 for the next entry: the place that its ciphertext and signature are bound to."""
         boxes_hash = digest(Tag.BOXES, encode(tuple(box.dump() for box in boxes))) if boxes else _NO_BOXES
         numbers = u64(VERSION) + u64(SUITE)
         place = self.team.team_id + self.mailbox + u64(seq) + self.chain.hash

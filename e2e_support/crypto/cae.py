@@ -77,6 +77,36 @@ def try_decrypt(key: Secret, tag: Tag, context: bytes, box: bytes) -> bytes | Ph
         return Phase.TAG
 
 
+def single_key(key: Secret, tag: Tag, context: bytes, box: bytes) -> Secret:
+    """Return the key of one box alone, so that it can be shown to others without the key of all boxes.
+
+    Args:
+        key: 32 bytes, under which the box opens.
+        tag: what the plaintext is.
+        context: what the box is bound to.
+        box: as made by ``encrypt``.
+    """
+    return Secret(_split(key, box[:SALT], tag, context)[0])
+
+
+def decrypt_single(single: Secret, box: bytes) -> bytes:
+    """Return the plaintext of a box under its ``single_key``.
+
+    Without the key of all boxes the commitment cannot be checked: only a signature inside the plaintext over the
+    context says whose words these are.
+
+    Raises:
+        PeerError: ``cannot_open``, whatever the reason.
+    """
+    if len(box) < CAE_OVERHEAD or len(single) != KEY_SIZE:
+        raise cannot_open()
+    try:
+        cipher = ChaCha20Poly1305(single.reveal(SECRET_ACCESS))
+        return cipher.decrypt(ZERO_NONCE, box[SALT + COMMITMENT :], None)
+    except OPEN_ERRORS:
+        raise cannot_open() from None
+
+
 def _split(key: Secret, salt: bytes, tag: Tag, context: bytes) -> tuple[bytes, bytes]:
     """Return the single-use key and the commitment to it."""
     if len(key) != KEY_SIZE:
