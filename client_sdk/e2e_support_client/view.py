@@ -81,6 +81,24 @@ def role_of(opened: Opened) -> Role:
     return Role.TEAM if opened.device is not None else Role.UNKNOWN
 
 
+def kind_of(opened: Opened) -> str:
+    """Return what an entry is in one word, whatever its verdict: an ``EventKind`` or the name of its kind."""
+    if opened.inner is None:
+        return EventKind.PROBLEM
+    return _KINDS.get(opened.inner.kind, opened.inner.kind.name.lower())
+
+
+def author_of(opened: Opened, policy: Policy, user: str) -> Author:
+    """Return who wrote an entry, as the policy wants them shown; arguments as ``messages``."""
+    role = role_of(opened)
+    if role is Role.USER:
+        return Author(role, user or USER_NAME)
+    if role is Role.UNKNOWN or opened.device is None:
+        return Author(Role.UNKNOWN, UNKNOWN_NAME)
+    name = TEAM_NAME if _as_team(opened, policy) else opened.device.label
+    return Author(role, name, opened.device.device_id.hex())
+
+
 def messages(entries: Iterable[Opened], policy: Policy, user: str) -> Iterator[Message]:
     """Yield what was said, in order; what is wrong is marked and never dropped.
 
@@ -117,7 +135,7 @@ def message_of(opened: Opened, policy: Policy, user: str) -> Message | None:
     return Message(
         opened.seq,
         _KINDS.get(inner.kind, EventKind.PROBLEM) if inner else EventKind.PROBLEM,
-        _author(opened, policy, user),
+        author_of(opened, policy, user),
         text,
         utc(opened.received),
         opened.verdict,
@@ -196,16 +214,6 @@ def _text(opened: Opened) -> str:
             return note
         case _:
             return ""
-
-
-def _author(opened: Opened, policy: Policy, user: str) -> Author:
-    role = role_of(opened)
-    if role is Role.USER:
-        return Author(role, user or USER_NAME)
-    if role is Role.UNKNOWN or opened.device is None:
-        return Author(Role.UNKNOWN, UNKNOWN_NAME)
-    name = TEAM_NAME if _as_team(opened, policy) else opened.device.label
-    return Author(role, name, opened.device.device_id.hex())
 
 
 def _as_team(opened: Opened, policy: Policy) -> bool:
