@@ -7,13 +7,14 @@ finishes what one that disappeared has left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from e2e_support.content import BarrierBody, BarrierItem, Inner
 from e2e_support.conversation import Draft, Opened, Record, Sealed
-from e2e_support.errors import PeerError, TransportError, UsageError
+from e2e_support.errors import PeerError, SupportError, UsageError
 from e2e_support.freshness import DAY
 from e2e_support.ids import ID_SIZE, DeviceId, Hash, MailboxId, MessageId
 from e2e_support.roster import TrustedRoster
@@ -21,11 +22,12 @@ from e2e_support.roster_links import open_link
 from e2e_support.vocab import WRITERS, Kind, Verdict
 from e2e_support_client import clock
 from e2e_support_console.desk import Desk
-from e2e_support_console.follow import Follower
-from e2e_support_console.index import last_record, mark_barrier, unbarred
-from e2e_support_console.logs import Log
+from e2e_support_console.index import last_record, mark_barrier, seen, unbarred
+from e2e_support_console.logs import Enough, Harvest, Log
 
 ACTIVE_DAYS: Final = 90
+AT_ONCE: Final = 32
+"""Logs that are written to at the same time: each waits for the relay twice."""
 _ITEMS_MAX: Final = 256
 OnProgress = Callable[[int, int], None]
 """Is told how many logs are done, of how many."""
@@ -46,6 +48,21 @@ class Removal:
     hash: Hash
     device_id: DeviceId
     ours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Barred:
+    """What became of one log.
+
+    Attributes:
+        log: as far as it was followed.
+        done: whether it has its barrier, or this device can do nothing for it; else the next run looks again.
+        error: what went wrong.
+    """
+
+    log: Log
+    done: bool
+    error: SupportError | None = None
 
 
 class _AlreadyThere(UsageError):
@@ -80,9 +97,16 @@ class BarrierPass:
             return 0
         upto = max(removal.seq for removal in found) + 1
         due, left = await self._due(found, upto), 0
-        for number, mailbox in enumerate(due, 1):
-            left += not await self._bar(mailbox, found, upto)
-            on_progress(number, len(due))
+        for start in range(0, len(due), AT_ONCE):
+            some = due[start : start + AT_ONCE]
+            barred = await asyncio.gather(*(self._bar(mailbox, found) for mailbox in some))
+            await self._keep(barred, upto)
+            for one in barred:
+                if one.error is not None and not isinstance(one.error, PeerError):
+                    raise one.error
+            left += sum(not one.done for one in barred)
+            for number in range(start, start + len(some)):
+                on_progress(number + 1, len(due))
         return left
 
     async def _due(self, found: tuple[Removal, ...], upto: int) -> list[MailboxId]:
@@ -95,22 +119,36 @@ class BarrierPass:
             if updated >= since or _author(await last_record(store, mailbox)) in gone
         ]
 
-    async def _bar(self, mailbox: MailboxId, found: tuple[Removal, ...], upto: int) -> bool:
-        follower, log = Follower(self.desk), await self.desk.load(mailbox)
+    async def _bar(self, mailbox: MailboxId, found: tuple[Removal, ...]) -> _Barred:
+        log = await self.desk.load(mailbox)
         try:
-            await follower.pull(mailbox, log)
+            await log.pull()
             if items := tuple(_items(log, found)):
                 await self._write(log, items, found)
-                await follower.save(mailbox, log)
-        except TransportError:
-            raise
-        except PeerError:  # the sync has raised its alarm; the next run looks again
-            return False
         except UsageError:  # erased, full, or begun before this device may read: others do it if they can
-            pass
+            return _Barred(log, done=True)
+        except Enough:
+            return _Barred(log, done=False)
+        except SupportError as error:
+            return _Barred(log, done=False, error=error)
+        return _Barred(log, done=True)
+
+    async def _keep(self, barred: Sequence[_Barred], upto: int) -> None:
+        """Keep what came of some logs in one transaction: each costs a flush of the disk."""
+        harvest = Harvest(self.desk.roster, clock.now())
+        for log, error in ((one.log, one.error) for one in barred):
+            problem = error if isinstance(error, PeerError) else None
+            if log.fresh or problem:
+                seen_upto = await seen(self.desk.store, log.mailbox)
+                code = problem.code if problem else ""
+                harvest.add(log, self.desk.staff_log(log.mailbox), seen=seen_upto, problem=code)
+            if problem:
+                harvest.alarm(problem, log.mailbox)
         async with self.desk.store.transaction() as change:
-            await mark_barrier(change, mailbox, upto)
-        return True
+            await harvest.save(change)
+            for one in barred:
+                if one.done:
+                    await mark_barrier(change, one.log.mailbox, upto)
 
     async def _write(self, log: Log, items: tuple[BarrierItem, ...], found: tuple[Removal, ...]) -> None:
         wanted = {item.revocation for item in items}

@@ -147,3 +147,23 @@ async def test_an_auditor_sets_no_barrier(tmp_path: Path) -> None:
             await anna.members.remove("Ben")
         report = await cleo.catch_up()
         assert (report.left, report.trouble) == (0, None)
+
+
+async def test_a_flooded_ticket_waits_for_its_next_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ticket with more new entries than are taken at a time gets its barrier in a later run, the others at once."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        ben = await room.add(anna, "Ben")
+        calm, flooded = await room.ticket("A calm one"), await room.ticket("Flooded")
+        await anna.catch_up()
+        await room.remove(anna, ben)
+        await anna.desk.team.refresh()
+        for number in range(4):
+            await flooded.say(f"Number {number}")
+        monkeypatch.setattr("e2e_support_console.logs.ENTRIES_MAX", 3)
+        assert await BarrierPass(anna.desk).run() == 1
+        assert (await barriers(anna, calm), await barriers(anna, flooded)) == ([(0,)], [])
+        assert await BarrierPass(anna.desk).run() == 0
+        assert len(await barriers(anna, flooded)) == 1
