@@ -14,13 +14,12 @@ from bench.figures import Report, Row, at_most
 from bench.machine import facts
 from bench.processes import RelayProcess, relay
 from bench.team import POLICY, authority_of, found, now
+from bench.tickets import MONTH, SUBJECT, TEXT, seal, seal_opening, user_of
 from e2e_support.admission import admit_hash, day_of, find_work
-from e2e_support.codec import Message
-from e2e_support.content import Author, MessageBody, OpenBody
-from e2e_support.conversation import AuthorKey, Conversation, Draft, Sealed
+from e2e_support.content import Author, MessageBody
+from e2e_support.conversation import AuthorKey, Conversation, Sealed
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
-from e2e_support.ids import MessageId
 from e2e_support.mailbox import Chain, ReceiptFact, ReceiptSigner
 from e2e_support.request import b64, content_digest, sign_request
 from e2e_support.roster import TrustedRoster
@@ -35,9 +34,6 @@ from e2e_support_keys.ceremony import found_team
 from e2e_support_keys.epochs import TeamKeys
 
 URL = "https://support.example.org"
-MONTH = 202701
-SUBJECT = "The calendar closes by itself"
-TEXT = "Since yesterday the window closes when I open an appointment that repeats. " * 8  # 600 characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +128,7 @@ def _time_opening(world: World, size: Size) -> tuple[list[float], TicketKeys]:
         keys = TicketKeys.derive(world.master, world.roster.team_id, MONTH, index)
         conversation = world.user(keys)
         _create_request(world, keys)
-        sealed = _seal_opening(conversation, keys)
+        sealed = seal_opening(conversation, keys)
         _append_request(keys, sealed)
         spent = time.process_time() - began
         item = world.stored(keys, sealed)
@@ -168,19 +164,6 @@ def _sign(keys: TicketKeys, method: str, path: str, body: bytes) -> None:
     )
 
 
-def _seal_opening(conversation: Conversation, keys: TicketKeys) -> Sealed:
-    body = OpenBody(SUBJECT, TEXT, "bug", "", (), (), b"", "", b"", keys.reply.public)
-    signer = AuthorKey(Author(AuthorRole.USER, keys.author.public), keys.author)
-    return _seal(conversation, Kind.OPEN, body, signer, keys.first_key)
-
-
-def _seal(
-    conversation: Conversation, kind: Kind, body: Message, signer: AuthorKey, first_key: Secret | None = None
-) -> Sealed:
-    draft = Draft(kind, body, MessageId(os.urandom(16)))
-    return conversation.seal(draft, signer, now=now(), random=os.urandom, first_key=first_key)
-
-
 def _time_reading(
     world: World, keys: TicketKeys, size: Size, reader: Callable[[TicketKeys], Conversation]
 ) -> list[float]:
@@ -206,13 +189,13 @@ def _time_reading(
 def _log(world: World, keys: TicketKeys, entries: int) -> list[Stored]:
     """Return a ticket in which user and team write in turns."""
     conversation = world.user(keys)
-    user = AuthorKey(Author(AuthorRole.USER, keys.author.public), keys.author)
+    user = user_of(keys)
     items: list[Stored] = []
     for number in range(entries):
         signer = world.agent if number % 2 else user
         body = MessageBody(f"{number}: {TEXT}", 0)
         sealed = (
-            _seal(conversation, Kind.MESSAGE, body, signer) if number else _seal_opening(conversation, keys)
+            seal(conversation, Kind.MESSAGE, body, signer) if number else seal_opening(conversation, keys)
         )
         items.append(world.stored(keys, sealed))
         conversation.receive(items[-1])

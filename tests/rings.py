@@ -30,6 +30,14 @@ class Ring(keyring.backend.KeyringBackend):
         del self.entries[service, username]
 
 
+class UselessRing(Ring):
+    """A keyring that protects nothing, as its priority says."""
+
+    @properties.classproperty
+    def priority(self) -> float:
+        return 0
+
+
 class FileRing(Ring):
     """A keyring that outlives its process, as a system's does."""
 

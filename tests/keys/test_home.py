@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import keyring
-import keyring.backends.fail
 import pytest
 
 import changing_passphrase
@@ -20,7 +19,7 @@ from e2e_support_keys.passphrase import VARIABLE, KeyringPassphrase, new_passphr
 from e2e_support_keys.store import open_store
 from e2e_support_keys.vault import FLOOR
 from keys_room import KEY, OTHER_KEY, PASSPHRASE, refused
-from rings import FileRing, use_ring
+from rings import FileRing, UselessRing, use_ring
 
 BUNDLE = UserBundle(master=KEY, store_key=OTHER_KEY, link="e2es://relay.example/#code")
 NEW = "a new one, with more words"
@@ -150,7 +149,7 @@ def test_a_keyring_that_does_not_protect_is_not_chosen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where there is no usable keyring the choice is not remembered, and a passphrase can lock new keys."""
-    use_ring(monkeypatch, keyring.backends.fail.Keyring())
+    use_ring(monkeypatch, UselessRing())
     with refused("no_keyring"):
         home_in(tmp_path).use_keyring()
     assert list(tmp_path.iterdir()) == []
