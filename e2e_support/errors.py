@@ -5,6 +5,8 @@ Retry logic looks at the class alone (``docs/protocol.md`` section 11 lists ever
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class SupportError(Exception):
     """Base of everything this project raises on purpose.
@@ -13,15 +15,19 @@ class SupportError(Exception):
         code: stable identifier for programs, lower case with underscores.
         message: one sentence for people; never holds a secret or ticket text.
         hint: what the person can do about it; may be empty.
+        details: further facts for programs by name, as JSON values; never a secret.
     """
 
     retryable = False
 
-    def __init__(self, code: str, message: str, *, hint: str = "") -> None:
+    def __init__(
+        self, code: str, message: str, *, hint: str = "", details: Mapping[str, object] | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.hint = hint
+        self.details: Mapping[str, object] = details or {}
 
 
 class UsageError(SupportError):

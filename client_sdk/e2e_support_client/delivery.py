@@ -277,7 +277,8 @@ class Delivery:
     def _draft(self, room: Room, item: ItemRow, manifests: tuple[Attachment, ...]) -> Draft:
         body = BODIES[item.kind].from_bytes(item.body)
         if isinstance(body, OpenBody):  # which keys it has follows from its place
-            body = replace(body, reply_key=room.keys.reply.public)
+            user, proof = self._rooms.prove(room.row) if body.user_key else (b"", b"")
+            body = replace(body, reply_key=room.keys.reply.public, user_key=user, user_proof=proof)
         return Draft(item.kind, body, item.key, manifests)
 
     async def _manifests(self, item: ItemRow) -> tuple[Attachment, ...]:

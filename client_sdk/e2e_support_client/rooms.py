@@ -9,10 +9,12 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from e2e_support.crypto.secret import Secret
+from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import SupportError, UsageError
 from e2e_support.ids import MessageId
 from e2e_support.mailbox import Chain
 from e2e_support.ticket_keys import TicketKeys, parse_number, ticket_number
+from e2e_support.user import prove_user, user_key
 from e2e_support_client import clock
 from e2e_support_client.evidence import find_contradiction, receipt_proofs
 from e2e_support_client.port import Refused, RelayPort
@@ -77,6 +79,15 @@ class Rooms:
     def keys(self, row: TicketRow) -> TicketKeys:
         """Return the user's keys of a ticket."""
         return self._derive(row.month, row.place)
+
+    def user(self, row: TicketRow) -> SigningKey:
+        """Return what joins a ticket to the others of the same master, for the team alone (5.8)."""
+        return user_key(self._masters[row.month // ERA], self._team.pin.team_id)
+
+    def prove(self, row: TicketRow) -> tuple[bytes, bytes]:
+        """Return the public key that joins a ticket to others of its user, and the proof that it does."""
+        user, keys = self.user(row), self.keys(row)
+        return user.public, prove_user(user, self._team.pin.team_id, keys.mailbox, keys.author.public)
 
     async def row(self, number: str) -> TicketRow:
         """Return where a ticket is.

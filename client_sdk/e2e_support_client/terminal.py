@@ -49,7 +49,7 @@ class Terminal:
     def tell(self, error: SupportError) -> None:
         """Write an error or a hint: one JSON object, or what happened and what to do in a line each."""
         if self.json:
-            told = {"code": error.code, "message": error.message, "hint": error.hint}
+            told = {**error.details, "code": error.code, "message": error.message, "hint": error.hint}
             self.err.write(json.dumps(told, ensure_ascii=True) + "\n")
             return
         self.err.write(plain_text(error.message) + "\n")

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from e2e_support.codec import Message as Body
 from e2e_support.content import CloseBody, MessageBody, OpenBody, Pair, ReopenBody
-from e2e_support.crypto.suite import KEM_PUBLIC
+from e2e_support.crypto.suite import KEM_PUBLIC, PUBLIC_SIGN
 from e2e_support.errors import UsageError
 from e2e_support.ticket_keys import parse_number
 from e2e_support.vocab import Kind
@@ -25,6 +25,9 @@ from e2e_support_client.store import TicketRow
 Offline = Literal["queue", "raise"]
 Order = Literal["updated", "created"]
 NO_KEY: Final = bytes(KEM_PUBLIC)  # which key it is follows from the place, which is chosen when it is sent
+LINKED: Final = bytes(
+    PUBLIC_SIGN
+)  # likewise the key that joins a user's tickets; empty where they stay apart
 
 
 class Tickets:
@@ -47,6 +50,7 @@ class Tickets:
         debug: DebugReport | None = None,
         attachments: Sequence[Attachable] = (),
         related: str | None = None,
+        unlinked: bool = False,
         idempotency_key: str | None = None,
         on_progress: OnProgress = no_progress,
         offline: Offline = "queue",
@@ -62,6 +66,7 @@ class Tickets:
             debug: a report that the person has seen; ``consent`` is asked about it if there is one.
             attachments: paths or ``FileSpec``.
             related: number of a ticket that this one refers to.
+            unlinked: do not let the team see that it is of the same user as others; it can then not be merged.
             idempotency_key: the caller's own name for this ticket: a second call opens no second one.
             on_progress: told of the proof of work and of uploads.
             offline: what an unreachable relay means: keep it and go on, or raise.
@@ -86,6 +91,7 @@ class Tickets:
             parse_number(related) if related else "",
             await self._context.agreed(debug),
             NO_KEY,
+            b"" if unlinked else LINKED,
         )
         return await self._send(
             Kind.OPEN,
