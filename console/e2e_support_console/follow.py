@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from e2e_support.errors import PeerError
+from e2e_support.errors import PeerError, SupportError, UsageError
 from e2e_support.ids import MailboxId, MessageId
 from e2e_support_client import clock
 from e2e_support_console.desk import Desk
-from e2e_support_console.index import seen
+from e2e_support_console.index import TicketRow, find, seen
 from e2e_support_console.logs import Enough, Harvest, Log
 from e2e_support_console.outgoing import drop_draft
 
@@ -22,6 +22,32 @@ class Follower:
     """
 
     desk: Desk
+
+    async def find(self, number: str) -> TicketRow:
+        """Return the ticket of a number as a person typed it.
+
+        Raises:
+            UsageError: ``bad_number``, ``ambiguous_number`` or ``no_ticket``.
+        """
+        row = await find(self.desk.store, number)
+        if row is None:
+            raise UsageError(
+                "no_ticket",
+                f"there is no ticket {number}",
+                hint="Look at the inbox, which fetches what is new.",
+            )
+        return row
+
+    async def bring_up(self, row: TicketRow) -> str:
+        """Bring both logs of a ticket up to the relay; return why that was not possible, in words, or nothing."""
+        try:
+            await self.shared(row.mailbox)
+            staff = await self.desk.load(row.staff_log, staff=True)
+            if staff.length:
+                await self.pull(row.mailbox, staff)
+        except SupportError as error:
+            return error.message
+        return ""
 
     async def shared(self, ticket: MailboxId) -> Log:
         """Return a ticket's shared log as the relay has it now, all of it kept.

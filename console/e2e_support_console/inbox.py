@@ -16,7 +16,6 @@ from e2e_support.content import (
     ResolutionBody,
     StatusBody,
 )
-from e2e_support.errors import SupportError, UsageError
 from e2e_support.policy_parts import Staff, StaffIdentity
 from e2e_support.vocab import Kind
 from e2e_support_client.files import target_in
@@ -80,8 +79,8 @@ class Inbox:
         Raises:
             UsageError: ``bad_number`` or ``no_ticket``.
         """
-        row = await self._find(number)
-        offline = await self._try_pull(row) if fetch else ""
+        row = await self._follower.find(number)
+        offline = await self._follower.bring_up(row) if fetch else ""
         shared = await self._desk.load(row.mailbox)
         staff = await self._desk.load(row.staff_log, staff=True)
         if mark_read:
@@ -105,7 +104,7 @@ class Inbox:
         Raises:
             UsageError: ``bad_number`` or ``no_ticket``.
         """
-        row = await self._find(number)
+        row = await self._follower.find(number)
         opening = opening_of((await self._desk.load(row.mailbox)).thread.entries)
         return opening.debug if opening else b""
 
@@ -128,7 +127,7 @@ class Inbox:
             PeerError: the bytes are not those that were sent; nothing was kept.
             TransportError: the relay cannot be reached.
         """
-        row = await self._find(number)
+        row = await self._follower.find(number)
         await self._desk.team.refresh()
         log = await self._desk.load(row.mailbox)
         manifest = choose_file(attachments(log.thread.entries), name)
@@ -163,7 +162,7 @@ class Inbox:
 
     async def note(self, number: str, text: str) -> InboxTicket:
         """Write a note that only administrators can read; errors as ``reply``."""
-        row = await self._find(number)
+        row = await self._follower.find(number)
         await self._writer.write_staff(row.mailbox, Kind.NOTE, lambda shared: NoteBody(shared, text, ()))
         return await self._line(row)
 
@@ -193,7 +192,7 @@ class Inbox:
         *,
         anyway: bool = False,
     ) -> InboxTicket:
-        row = await self._find(number)
+        row = await self._follower.find(number)
         await self._writer.write(row.mailbox, kind, body, anyway=anyway)
         return await self._line(row)
 
@@ -206,29 +205,8 @@ class Inbox:
 
     # --- helpers -----------------------------------------------------------------------------------------
 
-    async def _find(self, number: str) -> TicketRow:
-        row = await find(self._desk.store, number)
-        if row is None:
-            raise UsageError(
-                "no_ticket",
-                f"there is no ticket {number}",
-                hint="Look at the inbox, which fetches what is new.",
-            )
-        return row
-
     async def _line(self, row: TicketRow) -> InboxTicket:
         return inbox_ticket(await ticket(self._desk.store, row.mailbox) or row)
-
-    async def _try_pull(self, row: TicketRow) -> str:
-        """Bring both logs up to the relay; return why that was not possible, in words, or nothing."""
-        try:
-            await self._follower.shared(row.mailbox)
-            staff = await self._desk.load(row.staff_log, staff=True)
-            if staff.length:
-                await self._follower.pull(row.mailbox, staff)
-        except SupportError as error:
-            return error.message
-        return ""
 
 
 def _place(target: Path, manifest: Attachment) -> Path:
