@@ -200,7 +200,7 @@ def any_receipt(data: bytes, *_: object, **__: object) -> Receipt:
 
 
 DEFENCES: Final[dict[str, tuple[object, str, object]]] = {
-    "context": (Conversation, "_context", same_context),
+    "context": (Conversation, "context", same_context),
     "page": (Chain, "check_page", nothing),
     "receipts": (conversation, "verify_receipt", any_receipt),
 }
