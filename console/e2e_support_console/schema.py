@@ -106,5 +106,53 @@ DELETE FROM invitations;
 ALTER TABLE invitations ADD COLUMN stage INTEGER NOT NULL DEFAULT 0;
 """
 
-MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD)
+_TICKETS = """
+-- What both logs of a ticket say of it, for lists; tags and member ids stand between line feeds.
+ALTER TABLE tickets ADD COLUMN assignee BLOB NOT NULL DEFAULT x'';
+ALTER TABLE tickets ADD COLUMN tags TEXT NOT NULL DEFAULT '';
+ALTER TABLE tickets ADD COLUMN mentions TEXT NOT NULL DEFAULT '';
+ALTER TABLE tickets ADD COLUMN user_key BLOB NOT NULL DEFAULT x'';
+ALTER TABLE tickets ADD COLUMN requester TEXT NOT NULL DEFAULT '';
+ALTER TABLE tickets ADD COLUMN account TEXT NOT NULL DEFAULT '';
+ALTER TABLE tickets ADD COLUMN merged_into BLOB NOT NULL DEFAULT x'';
+ALTER TABLE tickets ADD COLUMN hold INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tickets ADD COLUMN archived INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tickets ADD COLUMN spam INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tickets ADD COLUMN snoozed_until INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tickets ADD COLUMN notes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tickets ADD COLUMN files INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tickets ADD COLUMN debug INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tickets ADD COLUMN nonconforming INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tickets ADD COLUMN preview TEXT NOT NULL DEFAULT '';
+ALTER TABLE tickets ADD COLUMN preview_note INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tickets ADD COLUMN first_response_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tickets ADD COLUMN close_due INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tickets ADD COLUMN erase_due INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tickets ADD COLUMN due_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tickets ADD COLUMN policy_seq INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tickets ADD COLUMN by_team INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tickets ADD COLUMN over TEXT NOT NULL DEFAULT '';
+CREATE INDEX tickets_due ON tickets (due_at) WHERE due_at > 0;
+CREATE INDEX tickets_user ON tickets (user_key, created_at) WHERE user_key != x'';
+
+-- What people search for, a row per text; its words stand in ``found`` under the same number.
+CREATE TABLE passages (
+    id INTEGER PRIMARY KEY,
+    ticket INTEGER NOT NULL REFERENCES tickets (id) ON DELETE CASCADE,
+    field INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    UNIQUE (ticket, field, seq, place)
+);
+CREATE VIRTUAL TABLE found USING fts5 (
+    subject, message, note, file, person, tokenize = "unicode61 remove_diacritics 2", prefix = '2 3'
+);
+INSERT INTO found (found, rank) VALUES ('secure-delete', 1);
+CREATE TRIGGER passages_gone AFTER DELETE ON passages BEGIN DELETE FROM found WHERE rowid = old.id; END;
+
+-- The rows of tickets that are there already are made anew.
+DELETE FROM facts WHERE name = 'policy';
+"""
+
+MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _TICKETS)
 """Number i leads from schema i to i + 1."""
