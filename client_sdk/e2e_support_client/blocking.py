@@ -151,6 +151,7 @@ class BlockingSupportClient(Blocking[SupportClient]):
     team_news = blocking(SupportClient.team_news)
     proofs = blocking(SupportClient.proofs)
     news = blocking(SupportClient.news)
+    today = blocking(SupportClient.today)
 
     def __init__(self, link: str | None, **options: Unpack[ClientOptions]) -> None:
         super().__init__(SupportClient(link, **options), LoopThread())

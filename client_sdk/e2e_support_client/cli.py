@@ -25,6 +25,7 @@ from e2e_support_client.guard import Choice, Finding
 from e2e_support_client.model import Event, EventKind, OnProgress, Progress, Role, TicketRef
 from e2e_support_client.notify import Listener, Place
 from e2e_support_client.plain import plain_line
+from e2e_support_client.policy_cli import policy_command
 from e2e_support_client.terminal import Command, Parser, Terminal, read_text, run
 from e2e_support_client.transport import HttpRelay
 from e2e_support_client.trust_cli import WATCHED, TrustCommands, add_path, keys_in
@@ -342,6 +343,7 @@ def _parser() -> Parser:
     send = _command(commands, "send", _send, "try to store everything that is kept")
     _add_accept_stale(send)
     _command(commands, "categories", _categories, "list what a ticket can be about")
+    _command(commands, "policy", policy_command(_client), "show what the team asks for and promises")
     _add_trust(commands)
     return parser
 

@@ -47,6 +47,7 @@ from e2e_support_client.rooms import ERA, Rooms
 from e2e_support_client.store import MIGRATIONS, LocalStore
 from e2e_support_client.team import Team
 from e2e_support_client.tickets import Tickets
+from e2e_support_client.today import Today, today
 from e2e_support_client.transport import TIMEOUT, HttpRelay
 from e2e_support_client.trust_store import TrustStore
 from e2e_support_client.vouched import Vouched
@@ -312,6 +313,14 @@ class SupportClient:
             TrustError: ``no_roster`` before the first ``verify_team``.
         """
         return self._require(self._context).team.roster.policy
+
+    async def today(self) -> Today:
+        """Return how many tickets the policy lets this user open today, as far as this device knows.
+
+        Raises:
+            TrustError: ``no_roster`` before the first ``verify_team``.
+        """
+        return await today(self._require(self._context))
 
     # --- debug data --------------------------------------------------------------------------------------
 

@@ -49,7 +49,7 @@ class TrustCommands:
     async def team(self, options: Namespace, terminal: Terminal) -> None:
         """Show who can read tickets, and what changed since the last look."""
         async with self._client(options, terminal, None, None) as support:
-            team = await _known(support, terminal)
+            team = await known_team(support, terminal)
             if options.compared:
                 team = await support.confirm_team()
             changes = (
@@ -124,7 +124,7 @@ def add_path(parser: argparse.ArgumentParser, told: str) -> None:
     parser.add_argument("path", metavar="PATH", type=Path, help=told)
 
 
-async def _known(support: SupportClient, terminal: Terminal) -> TeamInfo:
+async def known_team(support: SupportClient, terminal: Terminal) -> TeamInfo:
     """Return the team as the relay has it now, or as it was last verified."""
     try:
         return await support.verify_team()
