@@ -273,8 +273,10 @@ class MemoryRelay:
         """Create a mailbox; tell whether it is new."""
         await self._enter("create", mailbox)
         create = Create.from_bytes(create.to_bytes())
-        if create.creation_key != creation.public or mailbox != mailbox_id(creation.public):
+        if mailbox != mailbox_id(create.creation_key):
             raise refusal("not_found")
+        if create.creation_key != creation.public:
+            self._check_on_behalf(create, creation)
         known = self._mailboxes.get(mailbox)
         if known is None:
             self._admit(mailbox, create)
@@ -488,6 +490,12 @@ class MemoryRelay:
         box.log.clear()
         self._blobs = {key: blob for key, blob in self._blobs.items() if key[0] != mailbox}
         self._announce(mailbox, box, length)
+
+    def _check_on_behalf(self, create: Create, capability: SigningKey) -> None:
+        """Let the team create a mailbox for a user who can open it, and nobody else one that is not theirs."""
+        self._team_access(create.team_id, capability)
+        if not (create.mode is AdmissionMode.TEAM and create.user_key == create.creation_key and create.team):
+            raise refusal("malformed")
 
     def _admit(self, mailbox: MailboxId, create: Create) -> None:
         roster = self._team(create.team_id).roster

@@ -93,7 +93,13 @@ class RelayPort(Protocol):
         ...
 
     async def create(self, mailbox: MailboxId, create: Create, creation: SigningKey) -> bool:
-        """Create a mailbox; tell whether it is new. Idempotent."""
+        """Create a mailbox; tell whether it is new. Idempotent.
+
+        Args:
+            mailbox: its id.
+            create: what is asked for.
+            creation: its creation key, or the team's capability where the team opens a ticket for a user.
+        """
         ...
 
     async def append(self, mailbox: MailboxId, append: Append, capability: SigningKey) -> bytes:

@@ -115,11 +115,14 @@ class Guard:
         return device, await self._body(request, signed, most)
 
     async def create(self, request: web.Request, mailbox_id: MailboxId, most: int) -> tuple[bytes, bytes]:
-        """Return creation key and body of a create; the id must belong to the key (§3.2)."""
+        """Return body of a create and the key that signed it: the id belongs to it, or it is a team's (§3.2)."""
         signed = await self._signed(request)
-        if signed is None or id_of_key(signed.public) != mailbox_id:
+        if signed is None or not self._may_create(signed.public, mailbox_id):
             raise not_found()
         return signed.public, await self._body(request, signed, most)
+
+    def _may_create(self, public: bytes, mailbox_id: MailboxId) -> bool:
+        return id_of_key(public) == mailbox_id or self._teams.holds_any(public)
 
     async def session(self, request: web.Request) -> Session:
         """Return a new read session for the capability that signed (§8.2)."""

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from channel_story import Person, Story
+from e2e_support.admission import admit_hash, day_of, prove_team
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.destruction import Deed, DestructionBody, sign_destruction
@@ -23,8 +24,9 @@ from e2e_support.errors import SupportError
 from e2e_support.freshness import sign_freshness
 from e2e_support.ids import BlobId, MailboxId, TeamId
 from e2e_support.limits import PIECE_SIZE
-from e2e_support.vocab import Role, Verdict
-from e2e_support.wire import Append, Batch, Found, Page
+from e2e_support.mailbox import mailbox_id
+from e2e_support.vocab import AdmissionMode, Role, Verdict
+from e2e_support.wire import Append, Batch, Create, Found, Page
 from e2e_support_client import clock
 from e2e_support_client.port import Refused, RelayPort
 from e2e_support_client.retry import NO_RETRY
@@ -111,6 +113,54 @@ async def test_a_mailbox_is_created_once(place: Place) -> None:
     await all_refused("conflict", place.port.create(keys.mailbox, replace(create, team=0), keys.capability))
     await all_refused("not_found", place.port.create(keys.mailbox, create, STRANGER))
     await all_refused("admission_refused", place.port.create(other.mailbox, unpaid, other.capability))
+
+
+async def test_a_team_creates_a_mailbox_for_a_user(place: Place) -> None:
+    """With its own proof and the user's keys, so that both can open it; a second create is none (§3.2, §5.9)."""
+    story, keys = place.story, place.story.keys(2)
+    create = team_create(story, keys.capability.public)
+    assert await place.port.create(keys.mailbox, create, story.team.keys.capability) is True
+    assert await place.port.create(keys.mailbox, create, story.team.keys.capability) is False
+    for capability in (keys.capability, story.team.keys.capability):
+        assert (await place.port.read(keys.mailbox, 0, capability)).items == ()
+    changed = replace(create, day=create.day - 1)
+    await all_refused("conflict", place.port.create(keys.mailbox, changed, story.team.keys.capability))
+
+
+async def test_what_no_capability_may_create(place: Place) -> None:
+    """Nobody squats: not a stranger, not an epoch that is over, and the team only what its user can open (§3.2)."""
+    story, keys, other = place.story, place.story.keys(2), place.story.keys(3)
+    create, team = team_create(story, keys.capability.public), story.team.keys.capability
+    await all_refused(
+        "not_found",
+        place.port.create(keys.mailbox, create, STRANGER),
+        place.port.create(keys.mailbox, create, other.capability),
+        place.port.create(other.mailbox, create, team),
+        place.port.create(keys.mailbox, replace(create, team_id=NOBODY), team),
+    )
+    await all_refused(
+        "malformed",
+        place.port.create(keys.mailbox, replace(create, user_key=b""), team),
+        place.port.create(keys.mailbox, replace(create, user_key=STRANGER.public), team),
+        place.port.create(keys.mailbox, replace(create, team=0), team),
+        place.port.create(keys.mailbox, replace(create, mode=AdmissionMode.OPEN), team),
+    )
+    unproven = replace(create, proof=bytes(64))
+    await all_refused("admission_refused", place.port.create(keys.mailbox, unproven, team))
+    batch = story.team.prepare((EPOCH, [story.anna]))
+    await place.port.post_links(story.team_id, batch, story.anna.sign)
+    await all_refused("not_found", place.port.create(keys.mailbox, create, team))
+    story.team.accept(batch)
+    new = story.team.keys.capability
+    await all_refused("admission_refused", place.port.create(keys.mailbox, create, new))
+    assert await place.port.create(keys.mailbox, team_create(story, keys.capability.public), new) is True
+
+
+def team_create(story: Story, creation_key: bytes) -> Create:
+    """Return what the team asks for when it opens a ticket for whom a creation key belongs to."""
+    day = day_of(clock.now())
+    proof = prove_team(story.team.keys.capability, admit_hash(story.team_id, day, mailbox_id(creation_key)))
+    return Create(creation_key, creation_key, 1, story.team_id, day, AdmissionMode.TEAM, proof)
 
 
 async def test_an_entry_stands_where_it_was_made_for(place: Place) -> None:

@@ -11,6 +11,7 @@ from e2e_support.errors import PeerError
 from e2e_support.ids import MailboxId
 from e2e_support.limits import PAGE_BYTES_MAX, PAGE_ITEMS_MAX
 from e2e_support.mailbox import check_entry, entry_hash
+from e2e_support.mailbox import mailbox_id as id_of_key
 from e2e_support.request import content_digest
 from e2e_support.vocab import AdmissionMode
 from e2e_support.wire import Append, Create, Page
@@ -19,7 +20,7 @@ from e2e_support_server.bell import Bell
 from e2e_support_server.clock import Clock
 from e2e_support_server.config import Limits
 from e2e_support_server.fairness import Rate, Turns
-from e2e_support_server.refusal import Refusal
+from e2e_support_server.refusal import Refusal, not_found
 from e2e_support_server.rules import Mailbox, Wish, Writer
 from e2e_support_server.service.handback import kept_wishes
 from e2e_support_server.service.teams import Teams
@@ -82,11 +83,11 @@ class Mailboxes:
         return self._teams.holds_any(public) or await self._store.is_user_key(public)
 
     async def create(self, mailbox_id: MailboxId, public: bytes, body: bytes, address: str) -> bool:
-        """Create a mailbox for its creation key (§3.2); false when the same request did so before.
+        """Create a mailbox (§3.2); false when the same request did so before.
 
         Args:
-            mailbox_id: already known to belong to the key.
-            public: the creation key that signed.
+            mailbox_id: belongs to the key that signed, unless that is a team's capability.
+            public: the key that signed.
             body: a ``Create``.
             address: where the request came from; only counted, never kept.
 
@@ -95,7 +96,7 @@ class Mailboxes:
         """
         create, request, now = Create.from_bytes(body), content_digest(body), self._clock()
         if create.creation_key != public:
-            raise PeerError("malformed", "another creation key in the body")
+            self._check_on_behalf(mailbox_id, public, create)
         if await self._store.repeated(mailbox_id, request):
             return False
         team = self._teams.team(create.team_id)
@@ -107,6 +108,18 @@ class Mailboxes:
         if made and create.mode is AdmissionMode.OPEN:
             self._admission.created(now)
         return made
+
+    def _check_on_behalf(self, mailbox_id: MailboxId, public: bytes, create: Create) -> None:
+        """Do nothing if a capability may create a user's mailbox: in its own team, and the user can open it.
+
+        Raises:
+            PeerError: ``malformed``.
+            Refusal: ``not_found``.
+        """
+        if id_of_key(create.creation_key) != mailbox_id or not self._teams.holds(create.team_id, public):
+            raise not_found()
+        if create.mode is not AdmissionMode.TEAM or create.user_key != create.creation_key or not create.team:
+            raise PeerError("malformed", "a team creates mailboxes of users with its own proof")
 
     async def append(self, mailbox: Mailbox, writer: Writer, body: bytes) -> bytes:
         """Store an entry and return its receipt (§3.3).
