@@ -10,12 +10,13 @@ from pathlib import Path
 
 import platformdirs
 
-from e2e_support.errors import UsageError
+from e2e_support.errors import TransportError, UsageError
 from e2e_support_client import clock
 from e2e_support_client.terminal import Command, Json, Parser, Terminal, read_text, run
 from e2e_support_console import render
 from e2e_support_console.debug_view import debug_json, debug_text
 from e2e_support_console.keys_cli import key_commands
+from e2e_support_console.members_cli import member_commands
 from e2e_support_console.model import InboxTicket
 from e2e_support_console.shell import Commands, add_command, asked, keystore_in, offline, synced, unlocked
 from e2e_support_console.team import TeamClient
@@ -47,7 +48,11 @@ async def _create(options: Namespace, terminal: Terminal) -> None:
 
 async def _link(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
-        _show_link(team, terminal, "Support link:")
+        try:
+            await team.desk.team.refresh()
+        except TransportError as error:
+            terminal.tell(offline(error.message))
+        _show_link(team, terminal, "Support link:", plain=options.plain)
 
 
 async def _alarms(options: Namespace, terminal: Terminal) -> None:
@@ -156,9 +161,10 @@ def _say_stored(terminal: Terminal, ticket: InboxTicket, what: str) -> None:
     terminal.show(data, f"{what}. {ticket.number} is now: {ticket.status_text}.")
 
 
-def _show_link(team: TeamClient, terminal: Terminal, title: str) -> None:
-    data = {"link": team.link, "team_id": team.team_id.hex(), "words": " ".join(team.words)}
-    text = f"{title}\n\n  {team.link}\n\nCompare these words by telephone:\n\n  {' '.join(team.words)}"
+def _show_link(team: TeamClient, terminal: Terminal, title: str, *, plain: bool = False) -> None:
+    link = team.plain_link if plain else team.link
+    data = {"link": link, "team_id": team.team_id.hex(), "words": " ".join(team.words)}
+    text = f"{title}\n\n  {link}\n\nCompare these words by telephone:\n\n  {' '.join(team.words)}"
     terminal.show(data, text)
 
 
@@ -189,9 +195,15 @@ def parser() -> Parser:
         "--language", metavar="L", action="append", default=[], help="a language you answer in"
     )
     create.add_argument("--keyring", action="store_true", help="let the system's keyring keep the passphrase")
+    member_commands(commands)
     team_commands(commands, team)
     key_commands(commands, team)
-    add_command(commands, "link", _link, "print the support link again")
+    link = add_command(commands, "link", _link, "print the support link again")
+    link.add_argument(
+        "--plain",
+        action="store_true",
+        help="the short one, which does not say how new the team's list must be",
+    )
     alarms = add_command(commands, "alarms", _alarms, "what relay or users did that must not happen")
     alarms.add_argument(
         "--clear",

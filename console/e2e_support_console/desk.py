@@ -11,6 +11,7 @@ from e2e_support.errors import TrustError
 from e2e_support.ids import MailboxId, TeamId
 from e2e_support.mailbox import mailbox_id
 from e2e_support.roster import TrustedRoster
+from e2e_support.support_link import SupportLink
 from e2e_support.thread import StaffThread, Thread
 from e2e_support.vocab import WRITERS, AuthorRole
 from e2e_support.wire import DeviceRecord
@@ -48,6 +49,11 @@ class Desk:
     def roster(self) -> TrustedRoster:
         """The newest verified roster; ``no_roster`` before the first connection."""
         return self.team.roster
+
+    def newest_link(self) -> SupportLink:
+        """Return a support link that names the newest head: whoever holds it can be shown no older roster."""
+        head = self.roster.head
+        return SupportLink(self.team.pin.url, self.team_id, (head.length, head.hash[:16]))
 
     def capability(self) -> SigningKey:
         """Return the key that makes this device the team at the relay."""

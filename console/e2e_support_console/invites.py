@@ -12,7 +12,6 @@ from e2e_support.errors import PeerError, TrustError, UsageError
 from e2e_support.invitation import Invitation, join_hash
 from e2e_support.mailbox import Chain
 from e2e_support.roster_links import DeviceAdd
-from e2e_support.support_link import SupportLink
 from e2e_support.vocab import AdmissionMode
 from e2e_support.wire import Append, Create, DeviceRecord, Offer
 from e2e_support_client import clock
@@ -100,9 +99,7 @@ async def open_door(desk: Desk, offer: Offer, *, history: bool) -> Invited:
     async with desk.store.transaction() as change:
         await end_invitation(change, offer.label)
     await close_doors(desk)
-    length, newest = desk.roster.head.length, desk.roster.head.hash
-    team = SupportLink(desk.team.pin.url, desk.team_id, (length, newest[:16]))
-    new = Invited(Invitation.make(team, clock.random), offer, history)
+    new = Invited(Invitation.make(desk.newest_link(), clock.random), offer, history)
     async with desk.store.transaction() as change:
         await keep_invitation(change, new, now=clock.now())
     invitation = new.invitation

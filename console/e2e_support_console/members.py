@@ -13,7 +13,7 @@ from e2e_support.roster_links import Threshold
 from e2e_support.vocab import Role
 from e2e_support.wire import Batch, DeviceRecord, Offer
 from e2e_support_client import clock
-from e2e_support_console.barriers import BarrierPass, OnProgress
+from e2e_support_console.barriers import OnProgress
 from e2e_support_console.changes import carry_out
 from e2e_support_console.desk import Desk
 from e2e_support_console.invites import (
@@ -24,11 +24,11 @@ from e2e_support_console.invites import (
     invited,
     open_door,
 )
+from e2e_support_console.leaving import fetch_everything, leave_team, take_out
 from e2e_support_console.people import Member, people, waiting
-from e2e_support_console.proposals import Proposal, post
+from e2e_support_console.proposals import Proposal
 from e2e_support_console.renewal import renew
-from e2e_support_console.sync import Sync
-from e2e_support_keys.changes import add_device_batch, leave_batch, propose, remove_devices_batch
+from e2e_support_keys.changes import add_device_batch, propose
 
 INVITED_FOR: Final = timedelta(days=7)
 
@@ -155,38 +155,32 @@ class Members:
             UsageError: ``no_member``, ``ambiguous_name``, ``remove_oneself``, ``nothing_to_sign``.
             TrustError: ``owners_below_threshold``.
         """
-        desk = self._desk
-        await self._fetch()
+        await fetch_everything(self._desk)
         gone = [device.device_id for device in self.find(name).devices]
+        return await take_out(self._desk, gone, on_progress)
 
-        def build(roster: TrustedRoster) -> Batch | None:
-            left = [device for device in gone if device in roster.devices]
-            if not left:
-                return None
-            return remove_devices_batch(
-                *(roster, desk.team.keys, left, desk.bundle), now=clock.now(), random=clock.random
-            )
-
-        proposal = await carry_out(desk, build)
-        if proposal is None:
-            await renew(desk)
-            await BarrierPass(desk).run(on_progress)
-        return proposal
-
-    async def leave(self) -> None:
+    async def leave(
+        self, *, everywhere: bool = False, on_progress: OnProgress = lambda _done, _total: None
+    ) -> tuple[DeviceRecord, ...]:
         """Let this device leave; the next owner or agent begins an epoch that it does not have (protocol 4.5).
 
+        Args:
+            everywhere: whether the person's other devices are removed too, as far as this one may do that: an
+                owner's, in a team where one owner is enough.
+            on_progress: told how many tickets know of their removal, of how many.
+
+        Returns:
+            The devices of the person that stay in the team.
+
         Raises:
-            TrustError: ``owners_below_threshold`` when too few owners would stay.
+            TrustError: ``owners_below_threshold`` when too few owners would stay; nobody has left then.
             UsageError: ``team_moved`` when the team changed in the same moment.
         """
         desk = self._desk
         await desk.team.refresh()
-        self._own()
-        if not await post(desk, leave_batch(desk.roster, desk.bundle, now=clock.now())):
-            raise UsageError(
-                "team_moved", "the team changed in the same moment; you have not left", hint="Try again."
-            )
+        own = self._own()
+        await leave_team(desk, own, everywhere=everywhere, on_progress=on_progress)
+        return desk.roster.members.get(own.member_id, ())
 
     async def set_threshold(self, owners: int) -> Proposal | None:
         """Set how many owners must agree to what concerns all; returns the proposal if more must sign now.
@@ -219,11 +213,6 @@ class Members:
         if not found:
             raise UsageError("no_member", f"{name} is not in the team", hint="See `e2e-admin member list`.")
         return found[0]
-
-    async def _fetch(self) -> None:
-        sync, report = Sync(self._desk), None
-        while report is None or (report.left and report.done):
-            report = await sync.run()
 
     def _own(self) -> DeviceRecord:
         own = self._desk.roster.devices.get(self._desk.bundle.device_id)

@@ -43,6 +43,15 @@ def people(roster: TrustedRoster) -> tuple[Member, ...]:
     return tuple(_member(roster, *pair, labels) for pair in zip(firsts, devices.values(), strict=True))
 
 
+def owners_removed(roster: TrustedRoster) -> frozenset[DeviceId]:
+    """Return the devices of owners that were removed or have left: what they can still sign, old links let pass."""
+    return frozenset(
+        device_id
+        for device_id, device in roster.devices_ever.items()
+        if device.record.role is Role.OWNER and device.revoked is not None
+    )
+
+
 def waiting(one: Invited) -> Member:
     """Return somebody who was invited as the list shows them."""
     expires = datetime.fromtimestamp(one.offer.expires, UTC)

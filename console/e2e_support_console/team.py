@@ -30,6 +30,7 @@ from e2e_support_console.joining import join
 from e2e_support_console.key_care import KeyCare, recovery_texts
 from e2e_support_console.members import Members
 from e2e_support_console.outgoing import forget_unsent
+from e2e_support_console.people import owners_removed
 from e2e_support_console.proposals import Proposals
 from e2e_support_console.recovering import recover_team
 from e2e_support_console.renewal import fresh_until, renew
@@ -206,7 +207,18 @@ class TeamClient:
 
     @property
     def link(self) -> str:
-        """The support link that administrators publish."""
+        """The support link that administrators publish.
+
+        Once an owner has gone, it names the newest head: by the plain one, the relay together with that owner could
+        show somebody new a list of administrators from before (attack 8). Links of before go on working.
+        """
+        if not (self.desk.team.known and owners_removed(self.desk.roster)):
+            return self.plain_link
+        return self.desk.newest_link().format()
+
+    @property
+    def plain_link(self) -> str:
+        """The support link that names the team alone, which never changes."""
         return self.desk.bundle.link
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,16 +14,17 @@ from e2e_support.content import Author, MessageBody
 from e2e_support.conversation import AuthorKey, Conversation, Draft
 from e2e_support.errors import SupportError, TrustError
 from e2e_support.freshness import sign_freshness
-from e2e_support.ids import MessageId
-from e2e_support.roster import next_bodies
+from e2e_support.ids import MessageId, TeamId
+from e2e_support.roster import TrustedRoster, next_bodies
 from e2e_support.roster_links import sign_link
 from e2e_support.vocab import AuthorRole, Kind, Role, Verdict
-from e2e_support.wire import Append, Batch
-from e2e_support_client import clock
+from e2e_support.wire import Append, Batch, LinksPage
+from e2e_support_client import SupportClient, clock
 from e2e_support_client.port import Refused
 from e2e_support_console.team import TeamClient
 from e2e_support_keys.changes import leave_batch, remove_devices_batch
 from e2e_support_keys.epochs import NewEpoch, TeamKeys, make_epoch
+from e2e_support_keys.keystore import MemoryKeystore
 from team_room import TeamRoom
 
 
@@ -195,6 +196,64 @@ async def test_83_nobody_leaves_fewer_owners_than_the_threshold(tmp_path: Path) 
         assert await code_of(ben.members.leave) == "owners_below_threshold"
         with pytest.raises(TrustError):
             leave_batch(ben.desk.roster, ben.desk.bundle, now=clock.now())
+
+
+async def test_8_a_newer_link_shows_the_list_from_before_to_nobody(tmp_path: Path) -> None:
+    """Attack 8: a removed owner and the relay fool whoever has the plain link; the newer one refuses both stories."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        ben = await room.add(anna, "Ben", Role.OWNER)
+        await ben.catch_up()
+        old = ben.desk.roster
+        assert anna.link == anna.plain_link
+        await anna.members.remove("Ben")
+        assert anna.link != anna.plain_link
+        other = old.update_batch(rotate(ben, old))
+        other = other.update_batch(rotate(ben, other))
+        assert len(other.links) == len((await room.roster()).links)
+        for served, code in ((old.links, "roster_behind"), (other.links, "roster_fork")):
+            with pytest.MonkeyPatch.context() as lying:
+                lying.setattr(room.relay, "links", serving(served))
+                async with client(room, anna.plain_link, code) as user:
+                    await user.verify_team()  # nothing tells this user: that is what the newer link is for
+                for name in (code, f"new {code}"):
+                    async with client(room, anna.link, name) as user:
+                        assert await code_of(user.verify_team) == code
+                        with pytest.raises(TrustError) as refused:
+                            await user.tickets.create("Hello", "Who reads this?", category="question")
+                        assert refused.value.code == code
+        async with client(room, anna.link, "roster_behind") as user:
+            assert [one.name for one in (await user.verify_team()).members] == ["Anna"]
+
+
+def client(room: TeamRoom, link: str, name: str) -> SupportClient:
+    """Return the client of a user who has some support link."""
+    keystore = room.keystores.setdefault(name, MemoryKeystore())
+    return SupportClient(link, keystore=keystore, state_dir=room.home_of(name), relay=room.relay)
+
+
+def rotate(team: TeamClient, roster: TrustedRoster) -> Batch:
+    """Return a batch by which a device tells another story of the team."""
+    devices = tuple(roster.devices.values())
+    epoch = make_epoch(
+        roster.team_id,
+        roster.epoch.epoch + 1,
+        devices,
+        locator=team.desk.team.keys.locator,
+        older={},
+        random=clock.random,
+    )
+    (body,) = next_bodies(roster, [epoch.record], clock.now())
+    return Batch((sign_link(body, [team.desk.bundle.signer()]),), (epoch.package,))
+
+
+def serving(links: Sequence[bytes]) -> Callable[[TeamId, int], Awaitable[LinksPage]]:
+    """Return a relay's answer to whoever asks for links."""
+
+    async def served(_team_id: TeamId, start: int) -> LinksPage:
+        return LinksPage(len(links), tuple(links[start:]))
+
+    return served
 
 
 async def test_84_a_removed_device_has_no_way_in(tmp_path: Path) -> None:

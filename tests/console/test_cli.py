@@ -474,9 +474,56 @@ def test_two_owners_agree_on_the_command_line(team: Shell, ben: Shell) -> None:
 
 def test_removing_and_leaving_on_the_command_line(team: Shell, ben: Shell) -> None:
     """Whoever left or was removed is told so, and is listed as removed."""
-    assert ben.data("member", "leave") == {"state": "done"}
+    plain = team.data("link")["link"]
+    left = ben.data("member", "leave")
+    assert (left["state"], left["staying"]) == ("done", [])
+    newer = team.data("link")["link"]
+    assert newer == left["link"] != plain
+    assert team.data("link", "--plain")["link"] == plain
+    team.relay.inject(Fault.OFFLINE)
+    assert team.data("link")["link"] == newer
+    assert "offline" in team.err
+    team.relay.heal()
     assert team.data("member", "list")[1]["state"] == "removed"
     assert team.error("member", "remove", "Ben")["code"] == "no_member"
+
+
+def test_removing_an_owner_gives_a_link_to_publish(team: Shell, ben: Shell) -> None:
+    """Whoever removes an owner is told to publish a link that names the list as it is now; an agent's is no reason."""
+    removed = team.data("member", "remove", "Ben")
+    assert removed == {"name": "Ben", "state": "done", "link": team.data("link")["link"]}
+    cleo = Shell(ben.home.with_name("cleo"), team.capsys)
+    cleo.relay = team.relay
+    invitation = team.data("member", "invite", "--name", "Cleo")
+    words = cleo.data("join", invitation["link"], "--code", invitation["code"])["words"]
+    team("member", "approve", "Cleo", "--words", words)
+    assert team.data("member", "remove", "Cleo") == {"name": "Cleo", "state": "done"}
+
+
+def test_a_removal_that_others_complete_gives_the_link(team: Shell, ben: Shell) -> None:
+    """Whoever gives the last signature to an owner's removal is told the link to publish."""
+    cleo = Shell(ben.home.with_name("cleo"), team.capsys)
+    cleo.relay = team.relay
+    invitation = team.data("member", "invite", "--name", "Cleo", "--role", "owner")
+    words = cleo.data("join", invitation["link"], "--code", invitation["code"])["words"]
+    team("member", "approve", "Cleo", "--words", words)
+    team("team", "threshold", "2")
+    proposed = team.data("member", "remove", "Ben")
+    assert (proposed["state"], "link" in proposed) == ("proposed", False)
+    text = cleo("cosign", str(proposed["proposal"]))
+    assert "publish this support link" in text
+    assert cleo.data("link")["link"] in text
+
+
+def test_leaving_names_what_stays(team: Shell, ben: Shell) -> None:
+    """A person with two devices who leaves with one is told so; with --everywhere both are gone."""
+    phone = Shell(ben.home.with_name("phone"), team.capsys)
+    phone.relay = team.relay
+    invitation = ben.data("member", "invite", "--name", "Ben's phone", "--device")
+    words = phone.data("join", invitation["link"], "--code", invitation["code"])["words"]
+    ben("member", "approve", "Ben's phone", "--words", words)
+    assert "Your other devices stay in the team: Ben." in phone("member", "leave")
+    assert ben.data("member", "leave", "--everywhere")["staying"] == []
 
 
 def test_the_team_tells_its_history(team: Shell, ben: Shell) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from console_room import Killed, dying
 from e2e_support.errors import TrustError, UsageError
-from e2e_support.vocab import Role
+from e2e_support.vocab import Role, Verdict
+from e2e_support.wire import DeviceRecord
+from e2e_support_console import duties
 from e2e_support_console.team import TeamClient
 from e2e_support_keys.keystore import MemoryKeystore
 from team_room import TeamRoom
@@ -171,6 +174,81 @@ async def test_nobody_removes_themselves_or_strangers(tmp_path: Path) -> None:
         with pytest.raises(TrustError) as refused:
             await anna.members.leave()
         assert refused.value.code == "owners_below_threshold"
+
+
+async def with_laptop(room: TeamRoom, person: TeamClient, name: str) -> TeamClient:
+    """Return the console of a person's second device."""
+    return await room.add(person, f"{name}'s laptop", device=True)
+
+
+def labels(devices: Iterable[DeviceRecord]) -> list[str]:
+    """Return what devices are called."""
+    return [one.label for one in devices]
+
+
+async def test_leaving_is_for_this_device_alone(tmp_path: Path) -> None:
+    """By default one device leaves, and the person is told which of theirs stay."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        await room.add(anna, "Ben", Role.OWNER)
+        laptop = await with_laptop(room, anna, "Anna")
+        assert labels(await laptop.members.leave()) == ["Anna"]
+        assert ("Anna", "owner", "active", 1) in await states(anna)
+
+
+async def test_leaving_everywhere_takes_the_other_devices_along(tmp_path: Path) -> None:
+    """An owner leaves with all devices: the others lose the keys at once, and what colleagues have read stays."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        ben = await room.add(anna, "Ben", Role.OWNER)
+        laptop = await with_laptop(room, anna, "Anna")
+        user = await room.ticket()
+        await laptop.catch_up()
+        await laptop.inbox.reply(user.number, "From my laptop.")
+        await ben.catch_up()
+        assert await anna.members.leave(everywhere=True) == ()
+        assert await states(ben) == [("Anna", "owner", "removed", 0), ("Ben", "owner", "active", 1)]
+        with pytest.raises(TrustError) as error:
+            await laptop.sync()
+        assert error.value.code == "not_in_team"
+        await ben.catch_up()
+        assert not duties.is_rotation_due(ben.desk.roster)
+        entries = (await ben.desk.load(user.mailbox)).thread.entries
+        assert [entry.verdict for entry in entries][:2] == [Verdict.OK, Verdict.OK]
+
+
+async def test_an_agent_leaves_with_one_device(tmp_path: Path) -> None:
+    """An agent's device removes no other, so the person's others stay and are named."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        ben = await room.add(anna, "Ben")
+        await with_laptop(room, ben, "Ben")
+        assert labels(await ben.members.leave(everywhere=True)) == ["Ben's laptop"]
+
+
+async def test_where_two_owners_must_agree_one_device_leaves(tmp_path: Path) -> None:
+    """Above a threshold of one a device's signature removes no other of the same owner."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        for name in ("Ben", "Cleo"):
+            await room.add(anna, name, Role.OWNER)
+        await with_laptop(room, anna, "Anna")
+        assert await anna.members.set_threshold(2) is None
+        assert labels(await anna.members.leave(everywhere=True)) == ["Anna's laptop"]
+
+
+async def test_the_last_owner_stays_everywhere(tmp_path: Path) -> None:
+    """The last owner cannot leave with all devices, and none of them is removed; one alone may go."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        await room.add(anna, "Ben")
+        laptop = await with_laptop(room, anna, "Anna")
+        with pytest.raises(TrustError) as error:
+            await laptop.members.leave(everywhere=True)
+        assert error.value.code == "owners_below_threshold"
+        assert "invite" in error.value.hint
+        assert ("Anna", "owner", "active", 2) in await states(anna)
+        assert labels(await laptop.members.leave()) == ["Anna"]
 
 
 async def test_a_lost_answer_adds_nobody_twice(tmp_path: Path) -> None:
