@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -12,13 +11,24 @@ import platformdirs
 
 from e2e_support.errors import TransportError, UsageError
 from e2e_support_client import clock
-from e2e_support_client.terminal import Command, Json, Parser, Terminal, read_text, run
+from e2e_support_client.terminal import Json, Parser, Terminal, read_text, run
 from e2e_support_console import render
 from e2e_support_console.debug_view import debug_json, debug_text
+from e2e_support_console.history_cli import history_commands
 from e2e_support_console.keys_cli import key_commands
 from e2e_support_console.members_cli import member_commands
-from e2e_support_console.model import InboxTicket
-from e2e_support_console.shell import Commands, add_command, asked, keystore_in, offline, synced, unlocked
+from e2e_support_console.shell import (
+    Commands,
+    add_command,
+    asked,
+    keystore_in,
+    known,
+    numbered,
+    offline,
+    say_stored,
+    synced,
+    unlocked,
+)
 from e2e_support_console.team import TeamClient
 from e2e_support_console.team_cli import team_commands
 
@@ -92,50 +102,50 @@ async def _show(options: Namespace, terminal: Terminal) -> None:
 async def _reply(options: Namespace, terminal: Terminal) -> None:
     text = read_text(options.text, "Your answer to the user.")
     async with await unlocked(options) as team:
-        await _known(team, options.number)
+        await known(team, options.number)
         ticket = await team.inbox.reply(options.number, text, as_team=options.as_team, anyway=options.anyway)
-        _say_stored(terminal, ticket, "Your answer is stored")
+        say_stored(terminal, ticket, "Your answer is stored")
 
 
 async def _note(options: Namespace, terminal: Terminal) -> None:
     text = read_text(options.text, "A note that only administrators can read.")
     async with await unlocked(options) as team:
-        await _known(team, options.number)
+        await known(team, options.number)
         ticket = await team.inbox.note(options.number, text)
-        _say_stored(terminal, ticket, "The note is stored; users can never read it")
+        say_stored(terminal, ticket, "The note is stored; users can never read it")
 
 
 async def _resolve(options: Namespace, terminal: Terminal) -> None:
     note = read_text(options.note, "How was it resolved?")
     async with await unlocked(options) as team:
-        await _known(team, options.number)
-        _say_stored(terminal, await team.inbox.resolve(options.number, note), "Marked resolved")
+        await known(team, options.number)
+        say_stored(terminal, await team.inbox.resolve(options.number, note), "Marked resolved")
 
 
 async def _close(options: Namespace, terminal: Terminal) -> None:
     note = read_text(options.note, "Why is it closed?") if options.note is not None else ""
     async with await unlocked(options) as team:
-        await _known(team, options.number)
-        _say_stored(terminal, await team.inbox.close(options.number, note), "Closed")
+        await known(team, options.number)
+        say_stored(terminal, await team.inbox.close(options.number, note), "Closed")
 
 
 async def _reopen(options: Namespace, terminal: Terminal) -> None:
     text = read_text(options.text, "") if options.text is not None else ""
     async with await unlocked(options) as team:
-        await _known(team, options.number)
-        _say_stored(terminal, await team.inbox.reopen(options.number, text), "Reopened")
+        await known(team, options.number)
+        say_stored(terminal, await team.inbox.reopen(options.number, text), "Reopened")
 
 
 async def _debug(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
-        await _known(team, options.number)
+        await known(team, options.number)
         data = debug_json(await team.inbox.debug(options.number))
         terminal.show(data, debug_text(data))
 
 
 async def _download(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
-        await _known(team, options.number)
+        await known(team, options.number)
         place = await team.inbox.download(options.number, options.name, options.output, force=options.force)
         terminal.show({"path": str(place)}, f"Verified and saved: {place}\nIt was not opened.")
 
@@ -143,22 +153,11 @@ async def _download(options: Namespace, terminal: Terminal) -> None:
 # --- what commands share ---------------------------------------------------------------------------------
 
 
-async def _known(team: TeamClient, number: str) -> None:
-    """Fetch what is new if the ticket is not known here yet."""
-    if not await team.inbox.has(number):
-        await team.catch_up()
-
-
 async def _point_at_alarms(team: TeamClient, terminal: Terminal) -> None:
     alarms = await team.alarms()
     if alarms:
         what = f"there are {len(alarms)} alarms, the newest: {alarms[0].message}"
         terminal.tell(UsageError("alarms", what, hint="Look at them: e2e-admin alarms"))
-
-
-def _say_stored(terminal: Terminal, ticket: InboxTicket, what: str) -> None:
-    data = {**render.ticket_json(ticket), "state": "stored"}
-    terminal.show(data, f"{what}. {ticket.number} is now: {ticket.status_text}.")
 
 
 def _show_link(team: TeamClient, terminal: Terminal, title: str, *, plain: bool = False) -> None:
@@ -213,12 +212,13 @@ def parser() -> Parser:
     inbox = add_command(commands, "inbox", _inbox, "fetch what is new and list the tickets")
     inbox.add_argument("--status", metavar="ID", help="only tickets with this status")
     _ticket_commands(commands)
+    history_commands(commands)
     return whole
 
 
 def _ticket_commands(commands: Commands) -> None:
-    _numbered(commands, "show", _show, "show a ticket with its notes")
-    reply = _numbered(commands, "reply", _reply, "answer a ticket's user")
+    numbered(commands, "show", _show, "show a ticket with its notes")
+    reply = numbered(commands, "reply", _reply, "answer a ticket's user")
     reply.add_argument("text", metavar="TEXT", nargs="?", help="`-` or nothing: from standard input")
     shown = reply.add_mutually_exclusive_group()
     shown.add_argument("--as-team", action="store_true", default=None, help="show the team, not your name")
@@ -226,27 +226,21 @@ def _ticket_commands(commands: Commands) -> None:
     reply.add_argument(
         "--anyway", action="store_true", help="send even if somebody writes in the same moment"
     )
-    note = _numbered(commands, "note", _note, "write a note that only administrators can read")
+    note = numbered(commands, "note", _note, "write a note that only administrators can read")
     note.add_argument("text", metavar="TEXT", nargs="?", help="`-` or nothing: from standard input")
-    resolve = _numbered(commands, "resolve", _resolve, "mark a ticket resolved")
+    resolve = numbered(commands, "resolve", _resolve, "mark a ticket resolved")
     resolve.add_argument(
         "--note", metavar="TEXT", required=True, help="how it was resolved; `-`: standard input"
     )
-    close = _numbered(commands, "close", _close, "close a ticket")
+    close = numbered(commands, "close", _close, "close a ticket")
     close.add_argument("--note", metavar="TEXT", help="why; `-`: from standard input")
-    reopen = _numbered(commands, "reopen", _reopen, "open a resolved or closed ticket again")
+    reopen = numbered(commands, "reopen", _reopen, "open a resolved or closed ticket again")
     reopen.add_argument("text", metavar="TEXT", nargs="?", help="what to say; `-`: from standard input")
-    _numbered(commands, "debug", _debug, "show the debug data exactly as the user sent it")
-    download = _numbered(commands, "download", _download, "save a file of a ticket; it is never opened")
+    numbered(commands, "debug", _debug, "show the debug data exactly as the user sent it")
+    download = numbered(commands, "download", _download, "save a file of a ticket; it is never opened")
     download.add_argument("name", metavar="NAME", help="as `show` lists it")
     download.add_argument("-o", "--output", metavar="PATH", type=Path, default=Path(), help="file or folder")
     download.add_argument("--force", action="store_true", help="replace an existing file")
-
-
-def _numbered(commands: Commands, name: str, command: Command, told: str) -> argparse.ArgumentParser:
-    parser = add_command(commands, name, command, told)
-    parser.add_argument("number", metavar="NUMBER", help="the ticket's number, T-XXXXX-XXXXX")
-    return parser
 
 
 if __name__ == "__main__":

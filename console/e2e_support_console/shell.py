@@ -12,7 +12,9 @@ from typing import Protocol
 from e2e_support.errors import SupportError, TransportError, UsageError
 from e2e_support_client.plain import plain_text
 from e2e_support_client.terminal import Command, Json, Terminal
+from e2e_support_console import render
 from e2e_support_console.founding import STORE_NAME
+from e2e_support_console.model import InboxTicket
 from e2e_support_console.proposals import Proposal
 from e2e_support_console.sync import SyncReport
 from e2e_support_console.team import TeamClient
@@ -109,10 +111,29 @@ def add_command(commands: Commands, name: str, command: Command, told: str) -> a
     return parser
 
 
+def numbered(commands: Commands, name: str, command: Command, told: str) -> argparse.ArgumentParser:
+    """Add a command about one ticket, whose number comes first."""
+    parser = add_command(commands, name, command, told)
+    parser.add_argument("number", metavar="NUMBER", help="the ticket's number, T-XXXXX-XXXXX")
+    return parser
+
+
 def group(commands: Commands, name: str, told: str) -> Commands:
     """Add a command that has commands of its own."""
     whole = commands.add_parser(name, help=told, description=told[0].upper() + told[1:] + ".")
     return whole.add_subparsers(dest=f"{name}_command", required=True, metavar="COMMAND")
+
+
+async def known(team: TeamClient, number: str) -> None:
+    """Fetch what is new if the ticket is not known here yet."""
+    if not await team.inbox.has(number):
+        await team.catch_up()
+
+
+def say_stored(terminal: Terminal, ticket: InboxTicket, what: str) -> None:
+    """Tell that something is stored, and what became of the ticket."""
+    data = {**render.ticket_json(ticket), "state": "stored"}
+    terminal.show(data, f"{what}. {ticket.number} is now: {ticket.status_text}.")
 
 
 def say_done(terminal: Terminal, proposal: Proposal | None, done: str, **data: str) -> None:

@@ -24,6 +24,7 @@ from e2e_support_console.alarms import Alarm, alarms, clear_alarms
 from e2e_support_console.desk import Desk
 from e2e_support_console.duties import do_duties
 from e2e_support_console.founding import STORE_NAME, NewTeam, confirm, found, load_device, require_finished
+from e2e_support_console.history import Histories
 from e2e_support_console.inbox import Inbox
 from e2e_support_console.index import open_index
 from e2e_support_console.joining import join
@@ -56,6 +57,7 @@ class TeamClient:
         members: the team's people.
         keys: rotation, checks, recovery.
         proposals: changes that wait for more owners.
+        history: what happened to tickets.
         desk: keys, roster, relay and store; for the other parts of the console.
     """
 
@@ -66,6 +68,7 @@ class TeamClient:
         self.members = Members(desk)
         self.keys = KeyCare(desk)
         self.proposals = Proposals(desk)
+        self.history = Histories(desk)
 
     @classmethod
     async def create(  # noqa: PLR0913 - each is the founder's to say
