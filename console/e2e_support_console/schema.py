@@ -154,5 +154,37 @@ CREATE TRIGGER passages_gone AFTER DELETE ON passages BEGIN DELETE FROM found WH
 DELETE FROM facts WHERE name = 'policy';
 """
 
-MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _TICKETS)
+_WORKBENCH = """
+-- What this administrator is writing: one text per ticket, for its user (reply) or for colleagues (note).
+CREATE TABLE drafts (
+    ticket BLOB NOT NULL,
+    mode TEXT NOT NULL,
+    text TEXT NOT NULL,
+    written_at INTEGER NOT NULL,
+    PRIMARY KEY (ticket, mode)
+) WITHOUT ROWID;
+
+-- Files of what is on its way; upload and manifest say how far each one is.
+CREATE TABLE outgoing_files (
+    message_id BLOB NOT NULL REFERENCES outgoing (message_id) ON DELETE CASCADE,
+    place INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    data BLOB,
+    keep_metadata INTEGER NOT NULL,
+    upload BLOB NOT NULL DEFAULT x'',
+    manifest BLOB NOT NULL DEFAULT x'',
+    PRIMARY KEY (message_id, place)
+) WITHOUT ROWID;
+
+-- How often this administrator has used a snippet.
+CREATE TABLE snippet_uses (id TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
+
+-- Up to which entry the member's other devices were told that a ticket was read.
+CREATE TABLE told_marks (ticket BLOB PRIMARY KEY, upto INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _TICKETS, _WORKBENCH)
 """Number i leads from schema i to i + 1."""
