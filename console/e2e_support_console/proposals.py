@@ -72,14 +72,18 @@ class Proposals:
             batch: a batch on the newest roster, signed by this device.
 
         Raises:
-            UsageError: ``change_too_large`` for a batch that no entry can hold.
+            UsageError: ``change_too_large`` for a batch that no entry can hold, ``stale_batch`` for one that is no
+                proposal (any more).
             TransportError, PeerError, TrustError: as ``list``.
         """
         self._desk.writer()
         await self._create()
         await self._write(batch)
         wanted = _identity(batch)
-        return next(one for one in await self.list() if _identity(one.batch) == wanted)
+        found = next((one for one in await self.list() if _identity(one.batch) == wanted), None)
+        if found is None:
+            raise _stale()
+        return found
 
     async def cosign(self, number: int) -> Proposal | None:
         """Sign a proposal, and carry it out if nothing is missing then.
@@ -106,9 +110,7 @@ class Proposals:
         if missing(batch, desk.roster):
             return next((one for one in await self.list() if one.number == number), None)
         if not await post(desk, batch):
-            raise UsageError(
-                "stale_batch", "the team has changed since this was proposed", hint="Propose it again."
-            )
+            raise _stale()
         return None
 
     # --- the team space ----------------------------------------------------------------------------------
@@ -219,3 +221,7 @@ def _merged(first: Batch, second: Batch) -> Batch:
         both = {signature.device_id: signature for signature in (*other.signatures, *one.signatures)}
         links.append(Link(one.body, tuple(both.values())).to_bytes())
     return Batch(tuple(links), first.packages)
+
+
+def _stale() -> UsageError:
+    return UsageError("stale_batch", "the team has changed since this was proposed", hint="Propose it again.")
