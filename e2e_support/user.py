@@ -126,7 +126,8 @@ def open_card(signed: bytes, team_id: TeamId, mailbox: MailboxId | None = None) 
     own = mailbox_id(card.creation_key)
     if mailbox not in {None, own}:
         raise PeerError("bad_card", "the card is for another ticket", hint="Ask the user for a new card.")
-    if card.user_key and not is_users(card.user_key, card.user_proof, team_id, own, card.author_key):
+    told = card.user_key or card.user_proof
+    if told and not is_users(card.user_key, card.user_proof, team_id, own, card.author_key):
         raise PeerError("bad_card", "the card's proof does not hold", hint="Ask the user for a new card.")
     return card
 

@@ -2,7 +2,7 @@
 
 It imports nothing of the code under test: mailboxes, receipts, requests, tickets and files are made a second time
 from hashlib, msgpack and the bare libraries. Key boxes are randomised by their library, so those stand in
-``frozen.json``; ``--freeze`` makes new ones. Changing a committed vector means changing the protocol.
+``frozen.json``; ``--freeze`` makes the missing ones. Changing a committed vector means changing the protocol.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import sys
 
 from vectors import protocol_tickets as tickets
+from vectors import protocol_users as users
 from vectors import protocol_wire as wire
 from vectors.protocol_by_hand import FOLDER
 
@@ -26,6 +27,7 @@ def documents() -> dict[str, str]:
         "ticket_keys": tickets.ticket_keys_document(),
         "entries": tickets.entries_document(),
         "attachment": tickets.attachment_document(),
+        "users": users.users_document(),
     }
     return {f"{name}.json": json.dumps(document, indent=1) + "\n" for name, document in made.items()}
 

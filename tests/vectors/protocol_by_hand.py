@@ -64,6 +64,18 @@ def signature(seed: bytes, tag: str, message: bytes) -> bytes:
     return sign(seed, tag, message)[1]
 
 
+def user_proof(user: bytes, team_id: bytes, mailbox: bytes, author: bytes) -> bytes:
+    """Return the proof of a user key that a ticket is this user's (section 5.8).
+
+    Args:
+        user: the user key's seed.
+        team_id: the team.
+        mailbox: the ticket's shared log.
+        author: the public key that signs the user's entries in it.
+    """
+    return signature(user, "user-proof", team_id + mailbox + author)
+
+
 def mailbox_of(creation_key: bytes) -> bytes:
     """Return a mailbox id (section 3.1)."""
     return sha256("mailbox", creation_key)[:16]

@@ -43,6 +43,7 @@ from vectors.protocol_by_hand import (
     signature,
     u64,
     unpack,
+    user_proof,
 )
 
 TEAM, USER = 0, 1
@@ -71,6 +72,11 @@ def ticket_keys(master: bytes, team_id: bytes, month: int, index: int) -> dict[s
     secret = derive(master, "ticket", team_id + u64(month) + u64(index))
     keys = {name: derive(secret, f"ticket-{name}") for name in ("capability", "author", "reply", "key-first")}
     return keys | {"secret": secret, "mailbox": mailbox_of(public_of(keys["capability"]))}
+
+
+def user_seed(master: bytes, team_id: bytes = TEAM_ID) -> bytes:
+    """Return the seed of a user's key (section 5.8)."""
+    return derive(master, "user", team_id)
 
 
 def ticket_keys_document() -> Document:
@@ -148,21 +154,30 @@ def boxes_needed() -> dict[str, tuple[bytes, bytes, bytes]]:
     )
     first = xwing_public(derive(EPOCHS[0], "epoch-kem"))
     needed["staff"] = (first, prefix("ticket-key") + TEAM_ID + staff + u64(0) + u64(0), seed_of("staff key"))
+    space = mailbox_of(public_of(derive(LOCATOR, "team-space")))
+    needed["space"] = (first, prefix("ticket-key") + TEAM_ID + space + u64(0) + u64(0), seed_of("space key"))
+    other = ticket_keys(MASTER, TEAM_ID, 202701, 1)
+    place, key = TEAM_ID + other["mailbox"] + u64(0), seed_of("key for a user")
+    needed["team, for a user"] = (first, prefix("ticket-key") + place + u64(0), key)
+    needed["user, for a user"] = (xwing_public(other["reply"]), prefix("ticket-key-user") + place, key)
     return needed
 
 
 def freeze() -> None:
-    """Seal every box anew; whoever calls this changes the vectors."""
+    """Seal the boxes that are missing; whoever removes one before changes the vectors."""
     suite = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305)
-    made: dict[str, str] = {}
+    file = FOLDER / "frozen.json"
+    made: dict[str, str] = json.loads(file.read_text())["boxes"] if file.exists() else {}
     for name, (public, info, key) in boxes_needed().items():
+        if name in made:
+            continue
         halves = (
             MLKEM768PublicKey.from_public_bytes(public[:1184]),
             X25519PublicKey.from_public_bytes(public[1184:]),
         )
         made[name] = suite.encrypt(key, hpke.MLKEM768X25519PublicKey(*halves), info=info).hex()
     about = "Key boxes as the library sealed them once; nobody can make them again. Hand-kept."
-    (FOLDER / "frozen.json").write_text(json.dumps({"about": about, "boxes": made}, indent=1) + "\n")
+    file.write_text(json.dumps({"about": about, "boxes": made}, indent=1) + "\n")
 
 
 def frozen(name: str) -> bytes:
@@ -266,7 +281,10 @@ def shared_log(*, rekeyed: bool = True) -> Log:
     """Return an opening, a reply, and a re-key under a new epoch."""
     log = Log(KEYS["mailbox"])
     reply = xwing_public(KEYS["reply"])
+    user, author = user_seed(MASTER), public_of(KEYS["author"])
+    proof = user_proof(user, TEAM_ID, KEYS["mailbox"], author)
     opening: list[Any] = ["No invoice", "The list is empty.", "question", "", [], [], b"", "", b"", reply]
+    opening += [public_of(user), proof]
     boxes = [[TEAM, 0, frozen("team 0")], [USER, 0, frozen("user 0")]]
     log.add(AS_USER, OPEN, opening, boxes=boxes, key=KEYS["key-first"])
     log.add(AS_DEVICE, MESSAGE, ["Which month? Grüße", 1])
@@ -277,10 +295,16 @@ def shared_log(*, rekeyed: bool = True) -> Log:
     return log
 
 
+def shared_head() -> list[Any]:
+    """Return the head of the shared log after its first entry."""
+    mailbox = KEYS["mailbox"]
+    return [1, entry_hash(mailbox, 0, first_hash(mailbox), shared_log().items[0][0])]
+
+
 def staff_log() -> Log:
     """Return the beginning of the staff log, and a note."""
     log = Log(mailbox_of(public_of(derive(LOCATOR, "staff-log", KEYS["mailbox"]))), staff=True)
-    head = [1, entry_hash(KEYS["mailbox"], 0, first_hash(KEYS["mailbox"]), shared_log().items[0][0])]
+    head = shared_head()
     log.add(AS_DEVICE, STAFF_OPEN, [head], boxes=[[TEAM, 0, frozen("staff")]], key=seed_of("staff key"))
     log.add(AS_DEVICE, NOTE, [head, "Known customer.", [DEVICE_ID]])
     return log
@@ -427,7 +451,7 @@ def spoiled_entries() -> list[Case]:
         ("suite 2", pack([1, 2, *fields[2:]])),
         ("version 2 inside, signed", made(inner=pack([2, *inner[1:]]))),
         ("kind 99, signed", made(inner=pack([1, 99, *inner[2:]]))),
-        ("a reserved kind, signed", made(inner=pack([1, 34, *inner[2:]]))),
+        ("a reserved kind, signed", made(inner=pack([1, 16, *inner[2:]]))),
     ]
     cases += [{"comment": c, "entry": entry.hex(), "code": "update_needed"} for c, entry in stops]
     unsigned = made(inner=pack([1, 99, *inner[2:]]), seed=stranger)

@@ -45,6 +45,7 @@ from e2e_support.ticket_keys import (
     parse_number,
     ticket_number,
 )
+from e2e_support.user import is_users, make_card, open_card, prove_user, read_card, user_key
 from e2e_support.vocab import AuthorRole, Direction, Kind, Recipient, Role, Verdict
 from e2e_support.wire import Box, DeviceRecord, Entry, EpochRecord, Head, Stored
 from vectors.generate_crypto import pattern
@@ -360,7 +361,7 @@ def test_contexts(case: Case) -> None:
     boxes = tuple(Box(Recipient(r), e, bytes.fromhex(sealed)) for r, e, sealed in case["boxes"])
     conversation = Conversation(MailboxId(raw(case, "mailbox_id")), TEAM, TEAM)
     conversation.chain = Chain(conversation.mailbox, int(case["seq"]), Hash(raw(case, "prev")))
-    context = conversation._context(int(case["seq"]), case["gen"], Direction(case["direction"]), boxes)  # pyright: ignore[reportPrivateUsage]
+    context = conversation.context(int(case["seq"]), case["gen"], Direction(case["direction"]), boxes)
     assert context == raw(case, "context")
 
 
@@ -404,6 +405,107 @@ class FirstTeam(VectorTeam):
     @property
     def epoch(self) -> EpochRecord:
         return self.epoch_at(0)
+
+
+# --- users, cards, and what the team begins ------------------------------------------------------------------
+
+USERS = document("users")
+SECOND = MailboxId(raw(USERS["ticket"], "mailbox_id"))
+ANYBODY: dict[str, KeyPort] = READERS | {
+    "second": UserKeyPort(TEAM.team_id, KemPrivate(Secret(raw(USERS["ticket"], "reply_seed")))),
+}
+
+
+def follow(name: str, told: Case, *, staff: bool = False) -> tuple[Conversation, list[Opened]]:
+    """Return a reader that has followed a log of the users' vectors."""
+    conversation = Conversation(MailboxId(raw(told, "mailbox_id")), TEAM, ANYBODY[name], staff=staff)
+    items = [Stored(raw(row, "entry"), raw(row, "receipt")) for row in told["entries"]]
+    return conversation, [conversation.receive(item) for item in items]
+
+
+@pytest.mark.parametrize("part", ["users", "cards", "firsts", "nexts", "team"])
+def test_every_case_of_users_says_why_it_is_there(part: str) -> None:
+    """Each case has a comment of its own."""
+    comments = [comment_of(case) for case in USERS[part]]
+    assert all(comments)
+    assert len(set(comments)) == len(comments)
+
+
+@pytest.mark.parametrize("case", USERS["users"], ids=comment_of)
+def test_user_keys(case: Case) -> None:
+    """A user has one key with each team, which follows from the master."""
+    key = user_key(Secret(raw(case, "master")), TeamId(raw(case, "team_id")))
+    assert key.public == raw(case, "user_key")
+
+
+def test_a_proof_is_made_again() -> None:
+    """The user's key signs team, mailbox and author key, byte for byte as committed."""
+    given, author = USERS["ticket"], raw(USERS["ticket"], "author")
+    key = user_key(Secret(raw(USERS["users"][0], "master")), TEAM.team_id)
+    assert prove_user(key, TEAM.team_id, SECOND, author) == raw(given, "proof")
+    assert is_users(key.public, raw(given, "proof"), TEAM.team_id, SECOND, author)
+
+
+@pytest.mark.parametrize("case", USERS["cards"], ids=comment_of)
+def test_cards(case: Case) -> None:
+    """A card is made as committed and names its ticket and user; others end in the committed code."""
+    if "code" in case:
+        with refused(case):
+            open_card(read_card(case["text"]), TEAM.team_id)
+        return
+    card = open_card(read_card(case["text"]), TEAM.team_id, SECOND)
+    assert mailbox_id(card.creation_key) == raw(case, "mailbox_id") == SECOND
+    assert card.user_key == raw(case, "user_key")
+    master = Secret(raw(USERS["users"][0], "master"))
+    keys = TicketKeys.derive(master, TEAM.team_id, 202701, USERS["ticket"]["index"])
+    user = user_key(master, TEAM.team_id) if card.user_key else None
+    assert make_card(keys, TEAM.team_id, user) == "".join(case["text"].split())
+
+
+@pytest.mark.parametrize(
+    ("name", "log"), [("second", "for_user"), ("team", "for_user"), ("team", "staff"), ("team", "space")]
+)
+def test_logs_of_the_team_open(name: str, log: str) -> None:
+    """Every reader opens every entry of the committed logs and finds the committed inner parts."""
+    conversation, opened = follow(name, USERS[log], staff=log != "for_user")
+    assert conversation.chain.hash == raw(USERS[log], "head")
+    assert [entry.verdict for entry in opened] == [Verdict.OK] * len(opened)
+    expected = [Inner.from_bytes(raw(row, "inner")) for row in USERS[log]["entries"]]
+    assert [entry.inner for entry in opened] == expected
+
+
+@pytest.mark.parametrize("name", ["second", "team"])
+@pytest.mark.parametrize("case", USERS["firsts"], ids=comment_of)
+def test_first_entries(case: Case, name: str) -> None:
+    """What is said of the user, or what card it brings, holds or does not; only good ones say who the user is."""
+    conversation = Conversation(SECOND, TEAM, ANYBODY[name])
+    opened = conversation.receive(stored(conversation, raw(case, "entry")))
+    assert (opened.verdict.name.lower(), opened.reason) == (case["verdict"], case.get("reason", ""))
+    assert bool(conversation.user_key) <= (opened.verdict is Verdict.OK)
+    if opened.reason == "bad_card":
+        assert conversation.author_key is conversation.reply_key is None
+
+
+@pytest.mark.parametrize("name", ["user", "team"])
+@pytest.mark.parametrize("case", USERS["nexts"], ids=comment_of)
+def test_next_entries(case: Case, name: str) -> None:
+    """Both readers give the committed verdict on a merge, a closing by itself, a second opening."""
+    conversation, _ = reader(name)
+    opened = conversation.receive(stored(conversation, raw(case, "entry")))
+    assert (opened.verdict.name.lower(), opened.reason) == (case["verdict"], case.get("reason", ""))
+
+
+@pytest.mark.parametrize("case", USERS["team"], ids=comment_of)
+def test_entries_of_the_team(case: Case) -> None:
+    """The team's own logs take well-formed bodies of devices only."""
+    conversation, _ = follow("team", USERS[case["log"]], staff=True)
+    item = stored(conversation, raw(case, "entry"))
+    if "code" in case:
+        with refused(case):
+            conversation.receive(item)
+        return
+    opened = conversation.receive(item)
+    assert (opened.verdict.name.lower(), opened.reason) == (case["verdict"], case["reason"])
 
 
 # --- files --------------------------------------------------------------------------------------------------
