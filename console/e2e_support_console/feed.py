@@ -110,6 +110,11 @@ async def waiting_count(queries: Queries) -> int:
     return row[0] if row else 0
 
 
+async def has_moved(queries: Queries, mailbox: MailboxId) -> bool:
+    """Tell whether a mailbox has more entries than were pulled."""
+    return await queries.fetch_one("SELECT 1 FROM moved WHERE mailbox = ?", mailbox) is not None
+
+
 async def pulled(change: Transaction, logs: Iterable[tuple[MailboxId, int]]) -> None:
     """Strike mailboxes off that were pulled as far as the feed promised; each comes with its length."""
     await change.execute_many("DELETE FROM moved WHERE mailbox = ? AND length <= ?", logs)

@@ -6,24 +6,19 @@ that does not hold, or that another change has overtaken, is not shown (protocol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from e2e_support.content import ProposalBody
-from e2e_support.conversation import Conversation, Draft, Opened, Sealed
+from e2e_support.conversation import Opened
 from e2e_support.errors import SupportError, UsageError
-from e2e_support.ids import ID_SIZE, MailboxId, MessageId
 from e2e_support.limits import BODY_MAX
-from e2e_support.mailbox import mailbox_id
 from e2e_support.roster import TrustedRoster
 from e2e_support.vocab import Kind, Role, Verdict
 from e2e_support.wire import Batch, Link
-from e2e_support_client import clock
-from e2e_support_client.channel import Channel
 from e2e_support_client.port import Refused
 from e2e_support_console.desk import Desk
-from e2e_support_console.index import records, save_entries
-from e2e_support_console.staff_log import staff_create
+from e2e_support_console.team_space import TeamSpace
 from e2e_support_keys.changes import cosign, missing
 from e2e_support_keys.history import Event, foretell
 
@@ -54,6 +49,7 @@ class Proposals:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._space = TeamSpace(desk)
 
     async def list(self) -> tuple[Proposal, ...]:
         """Return the proposals that could still be carried out, the oldest first.
@@ -61,9 +57,7 @@ class Proposals:
         Raises:
             TransportError, PeerError, TrustError: relay or team space are not as they must be.
         """
-        await self._desk.team.refresh()
-        _, entries = await self._space()
-        return _open_proposals(entries, self._desk.roster)
+        return _open_proposals(await self._space.entries(), self._desk.roster)
 
     async def add(self, batch: Batch) -> Proposal:
         """Put a batch that lacks signatures before the other owners.
@@ -76,8 +70,6 @@ class Proposals:
                 proposal (any more).
             TransportError, PeerError, TrustError: as ``list``.
         """
-        self._desk.writer()
-        await self._create()
         await self._write(batch)
         wanted = _identity(batch)
         found = next((one for one in await self.list() if _identity(one.batch) == wanted), None)
@@ -113,52 +105,13 @@ class Proposals:
             raise _stale()
         return None
 
-    # --- the team space ----------------------------------------------------------------------------------
-
-    async def _space(self) -> tuple[Channel, Sequence[Opened]]:
-        """Return the team space as the relay has it now; it is empty before the first proposal."""
-        desk, mailbox = self._desk, team_space(self._desk)
-        conversation = Conversation(mailbox, desk.roster, desk.team.keys, staff=True)
-        channel = Channel(desk.relay, desk.team, conversation, desk.capability)
-        entries = list(conversation.resume(await records(desk.store, mailbox)))
-        try:
-            fresh = await channel.pull()
-        except Refused as refused:
-            if refused.code != "not_found" or entries:
-                raise
-            return channel, ()
-        async with desk.store.transaction() as change:
-            await save_entries(change, [(mailbox, opened) for opened in fresh])
-        return channel, [*entries, *fresh]
-
-    async def _create(self) -> None:
-        desk = self._desk
-        creation = desk.team.keys.team_space()
-        create = staff_create(creation, desk.capability(), desk.team_id, clock.now())
-        try:
-            await desk.relay.create(mailbox_id(creation.public), create, creation)
-        except Refused as refused:
-            if refused.code != "conflict":
-                raise
-
     async def _write(self, batch: Batch) -> None:
         data = batch.to_bytes()
         if len(data) > BODY_MAX - 8:
             raise UsageError(
                 "change_too_large", "this change is too large to wait for others", hint="Split it."
             )
-        channel, _ = await self._space()
-
-        async def keep(_: Sealed) -> None:
-            """A proposal that was not stored is simply made again."""
-
-        draft = Draft(Kind.PROPOSAL, ProposalBody(data), MessageId(clock.random(ID_SIZE)))
-        await channel.push(draft, self._desk.author(), keep=keep)
-
-
-def team_space(desk: Desk) -> MailboxId:
-    """Return the id of the mailbox that belongs to the whole team, whether or not it exists (protocol 4.6)."""
-    return mailbox_id(desk.team.keys.team_space().public)
+        await self._space.write(Kind.PROPOSAL, ProposalBody(data))
 
 
 async def post(desk: Desk, batch: Batch) -> bool:

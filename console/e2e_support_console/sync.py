@@ -23,7 +23,7 @@ from e2e_support_console.desk import Desk
 from e2e_support_console.feed import Moved
 from e2e_support_console.index import KnownLog, bytes_of, known_logs, remember, seen, tickets
 from e2e_support_console.logs import Enough, Harvest, Log, NotATicket
-from e2e_support_console.proposals import team_space
+from e2e_support_console.team_space import TeamSpace, team_space
 
 BUDGET: Final = 2_000
 """Mailboxes pulled in one run; the rest waits for the next."""
@@ -137,7 +137,11 @@ class Sync:
     async def _pull_all(self, budget: int) -> SyncReport:
         store, done = self._desk.store, 0
         trouble: SupportError | None = None
-        async with store.transaction() as change:  # proposals are read when somebody asks for them
+        try:
+            await TeamSpace(self._desk).follow()
+        except SupportError as error:
+            trouble = error
+        async with store.transaction() as change:  # it is no ticket; whoever needs it next asks the relay
             await feed.pulled(change, [(team_space(self._desk), MAILBOX_ENTRIES_MAX)])
         waiting = await feed.waiting(store, budget)
         for start in range(0, len(waiting), AT_ONCE):
