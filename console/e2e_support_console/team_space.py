@@ -87,8 +87,8 @@ class TeamSpace:
             TransportError: as ``entries``; it is not known whether it was stored, and saying it again does no harm.
             PeerError, TrustError: as ``entries``.
         """
-        device = self.desk.writer()
         await self.desk.team.refresh()
+        device = self.desk.writer()
         space = await self._load()
         await self._pull(space)
         if not space.length:
