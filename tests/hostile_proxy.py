@@ -160,6 +160,11 @@ class RelayProcess:
     ports: tuple[int, int]
 
     @property
+    def log(self) -> str:
+        """What it has logged so far, every request included."""
+        return self.data.with_suffix(".log").read_text()
+
+    @property
     def key(self) -> SigningKey:
         """The key that it signs receipts with."""
         return load_key(self.data)
@@ -186,9 +191,12 @@ def relay_process(data: Path, ports: tuple[int, int] | None = None) -> Generator
     ports = ports or _free_ports()
     names = [word for port in ports for word in ("--authority", f"127.0.0.1:{port}")]
     command = [*COMMAND, "--data", str(data), "serve", "--listen", "127.0.0.1:0", *names]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, **NO_LIMITS}
-    ) as process:
+    data.parent.mkdir(parents=True, exist_ok=True)
+    environ = {**os.environ, **NO_LIMITS, "E2ES_LOG_LEVEL": "debug"}
+    with (
+        data.with_suffix(".log").open("a") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environ) as process,
+    ):
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
