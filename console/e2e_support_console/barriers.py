@@ -22,8 +22,9 @@ from e2e_support.roster_links import open_link
 from e2e_support.vocab import WRITERS, Kind, Verdict
 from e2e_support_client import clock
 from e2e_support_console.desk import Desk
-from e2e_support_console.index import last_record, mark_barrier, seen, unbarred
-from e2e_support_console.logs import Enough, Harvest, Log
+from e2e_support_console.harvest import Harvest
+from e2e_support_console.index import last_record, mark_barrier, unbarred
+from e2e_support_console.logs import Enough, Log
 
 ACTIVE_DAYS: Final = 90
 AT_ONCE: Final = 32
@@ -139,9 +140,8 @@ class BarrierPass:
         for log, error in ((one.log, one.error) for one in barred):
             problem = error if isinstance(error, PeerError) else None
             if log.fresh or problem:
-                seen_upto = await seen(self.desk.store, log.mailbox)
                 code = problem.code if problem else ""
-                harvest.add(log, self.desk.staff_log(log.mailbox), seen=seen_upto, problem=code)
+                harvest.add(log, self.desk.staff_log(log.mailbox), problem=code)
             if problem:
                 harvest.alarm(problem, log.mailbox)
         async with self.desk.store.transaction() as change:

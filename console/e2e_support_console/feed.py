@@ -79,6 +79,13 @@ async def _note(change: Transaction, items: tuple[FeedItem, ...]) -> None:
     await change.execute_many("UPDATE quarantine SET length = max(length, ?) WHERE mailbox = ?", counted)
 
 
+async def expect(change: Transaction, promised: Iterable[tuple[MailboxId, int]]) -> None:
+    """Queue mailboxes of which somebody else has seen more: each comes with the length that they saw."""
+    sql = """INSERT INTO moved (mailbox, length, cursor) VALUES (?, ?, 0)
+        ON CONFLICT (mailbox) DO UPDATE SET length = max(length, excluded.length)"""
+    await change.execute_many(sql, promised)
+
+
 def _gap(after: int, page: FeedPage) -> PeerError | None:
     """Return the alarm for steps that are missing: the cursor grows by exactly one (§3.6)."""
     cursors = [item.cursor for item in page.items]

@@ -8,9 +8,11 @@ from e2e_support.errors import PeerError, SupportError, UsageError
 from e2e_support.ids import MailboxId, MessageId
 from e2e_support_client import clock
 from e2e_support_console.desk import Desk
-from e2e_support_console.index import TicketRow, find, seen
-from e2e_support_console.logs import Enough, Harvest, Log
+from e2e_support_console.harvest import Harvest
+from e2e_support_console.index import find
+from e2e_support_console.logs import Enough, Log
 from e2e_support_console.outgoing import drop_draft
+from e2e_support_console.ticket_row import TicketRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,7 @@ class Follower:
         """Keep what is new of a log, with the draft that it delivers or the problem that ended it."""
         staff_log = self.desk.staff_log(ticket) if log.mailbox == ticket else None
         harvest = Harvest(self.desk.roster, clock.now())
-        seen_upto = await seen(self.desk.store, ticket)
-        harvest.add(log, staff_log, seen=seen_upto, problem=problem.code if problem else "")
+        harvest.add(log, staff_log, problem=problem.code if problem else "")
         if problem is not None:
             harvest.alarm(problem, log.mailbox)
         async with self.desk.store.transaction() as change:

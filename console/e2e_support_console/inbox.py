@@ -21,52 +21,23 @@ from e2e_support.vocab import Kind
 from e2e_support_client.files import target_in
 from e2e_support_client.model import Message
 from e2e_support_client.transfer import download
-from e2e_support_console.desk import Desk
-from e2e_support_console.follow import Follower
-from e2e_support_console.index import TicketRow, find, mark_seen, ticket, tickets
+from e2e_support_console.index import mark_seen
+from e2e_support_console.lists import Lists
 from e2e_support_console.model import InboxTicket, TicketView, Unsent
 from e2e_support_console.outgoing import unsent
 from e2e_support_console.reading import (
     attachments,
     choose_file,
-    inbox_ticket,
     opening_of,
     ticket_view,
     unsent_text,
 )
-from e2e_support_console.writer import Writer
 
 
-class Inbox:
-    """The team's tickets as one device sees them; ``TeamClient.inbox``. Numbers are ``T-XXXXX-XXXXX``.
-
-    Args:
-        desk: the unlocked device.
-    """
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._follower = Follower(desk)
-        self._writer = Writer(desk)
+class Inbox(Lists):
+    """The team's tickets as one device sees them; ``TeamClient.inbox``. Numbers are ``T-XXXXX-XXXXX``."""
 
     # --- reading -----------------------------------------------------------------------------------------
-
-    async def list(self, *, status: str | None = None) -> tuple[InboxTicket, ...]:
-        """Return the tickets of the local store: whoever waits longest first, closed ones last.
-
-        Args:
-            status: only those with this label id.
-        """
-        rows = await tickets(self._desk.store)
-        return tuple(inbox_ticket(row) for row in rows if status in {None, row.status})
-
-    async def has(self, number: str) -> bool:
-        """Tell whether the local store knows a ticket.
-
-        Raises:
-            UsageError: ``bad_number`` or ``ambiguous_number``.
-        """
-        return await find(self._desk.store, number) is not None
 
     async def get(self, number: str, *, mark_read: bool = True, fetch: bool = True) -> TicketView:
         """Return a whole ticket, from the relay if it can be reached, else from the local store.
@@ -86,8 +57,7 @@ class Inbox:
         if mark_read:
             async with self._desk.store.transaction() as change:
                 await mark_seen(change, row.mailbox, shared.length)
-        newest = await ticket(self._desk.store, row.mailbox)
-        return ticket_view(newest or row, shared, staff, self._desk.roster.policy, offline)
+        return ticket_view(await self._line(row), shared, staff, self._desk.roster.policy, offline)
 
     async def messages(self, number: str) -> AsyncIterator[Message]:
         """Yield what was said in a ticket, notes among it; errors as ``get``."""
@@ -184,29 +154,12 @@ class Inbox:
         """Set or clear what the team is doing with a ticket; ``None`` leaves it. Errors as ``reply``."""
         return await self._write(number, Kind.STATUS, StatusBody(_switch(progress), _switch(waiting_user)))
 
-    async def _write(
-        self,
-        number: str,
-        kind: Kind,
-        body: MessageBody | ResolutionBody | CloseBody | ReopenBody | StatusBody,
-        *,
-        anyway: bool = False,
-    ) -> InboxTicket:
-        row = await self._follower.find(number)
-        await self._writer.write(row.mailbox, kind, body, anyway=anyway)
-        return await self._line(row)
-
     @staticmethod
     def as_team(staff: Staff, *, wanted: bool | None) -> bool:
         """The policy decides under which name the team answers, where it does not leave the choice."""
         if staff.identity is StaffIdentity.PER_ADMIN:
             return bool(staff.as_team) if wanted is None else wanted
         return staff.identity is StaffIdentity.TEAM
-
-    # --- helpers -----------------------------------------------------------------------------------------
-
-    async def _line(self, row: TicketRow) -> InboxTicket:
-        return inbox_ticket(await ticket(self._desk.store, row.mailbox) or row)
 
 
 def _place(target: Path, manifest: Attachment) -> Path:

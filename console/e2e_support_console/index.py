@@ -18,57 +18,25 @@ from e2e_support.ids import MailboxId
 from e2e_support.ticket_keys import parse_number
 from e2e_support.wire import EpochPackage
 from e2e_support_console.schema import MIGRATIONS
-from e2e_support_keys.store import Queries, Row, Store, Transaction, open_store
-
-
-@dataclass(frozen=True, slots=True)
-class TicketRow:
-    """One ticket as the list shows it; times are receipt times in seconds since 1970, 0 is never.
-
-    Attributes:
-        mailbox: id of its shared log.
-        staff_log: id of its staff log, whether or not that exists yet.
-        number: what people call it.
-        subject: as its user wrote it.
-        status: id of the team's label.
-        status_text: the label as people read it.
-        category: id.
-        priority: id; may be empty.
-        created_at: when it came.
-        updated_at: when something visible happened last.
-        waiting_since: since when its user waits for an answer.
-        closed: 1 once it is closed.
-        unread: things that its user said and this administrator has not seen.
-        problem: code of what was wrong with the relay's last answer for it.
-    """
-
-    mailbox: MailboxId
-    staff_log: MailboxId
-    number: str
-    subject: str
-    status: str
-    status_text: str
-    category: str
-    priority: str
-    created_at: int
-    updated_at: int
-    waiting_since: int
-    closed: int
-    unread: int
-    problem: str
+from e2e_support_console.ticket_row import TicketRow
+from e2e_support_keys.store import Parameter, Queries, Row, Store, Transaction, open_store
 
 
 @dataclass(frozen=True, slots=True)
 class KnownLog:
-    """A log of a ticket.
+    """A log of a ticket that the store holds.
 
     Attributes:
-        staff_log: id of its staff log; ``None`` if it is one.
-        seen: how many of its entries the administrator has seen.
+        ticket: id of the ticket's shared log.
+        staff_log: id of its staff log.
+        seen: how many entries of the shared log the administrator has seen.
+        problem: code of what was wrong with the relay's last answer for it.
     """
 
-    staff_log: MailboxId | None
+    ticket: MailboxId
+    staff_log: MailboxId
     seen: int
+    problem: str
 
 
 _COLUMNS: Final = tuple(field.name for field in fields(TicketRow))
@@ -177,9 +145,20 @@ async def mark_barrier(change: Transaction, mailbox: MailboxId, links: int) -> N
 # --- tickets ---------------------------------------------------------------------------------------------
 
 
-async def tickets(queries: Queries) -> list[TicketRow]:
-    """Return all tickets: open ones whose user waits longest first, closed ones last."""
-    return [_ticket(row) for row in await queries.fetch_all(f"{_SELECT} {_ORDER}")]
+async def tickets(
+    queries: Queries, where: str = "1", parameters: Sequence[Parameter] = (), limit: int | None = None
+) -> list[TicketRow]:
+    """Return tickets: open ones whose user waits longest first, closed ones last.
+
+    Args:
+        queries: the store.
+        where: a condition in SQL, made of literals alone.
+        parameters: the values for it.
+        limit: at most so many.
+    """
+    sql = f"{_SELECT} WHERE {where} {_ORDER} LIMIT ?"
+    rows = await queries.fetch_all(sql, *parameters, -1 if limit is None else limit)
+    return [_ticket(row) for row in rows]
 
 
 async def ticket(queries: Queries, mailbox: MailboxId) -> TicketRow | None:
@@ -212,18 +191,12 @@ async def save_tickets(change: Transaction, rows: Iterable[TicketRow]) -> None:
 async def known_logs(queries: Queries, mailboxes: Sequence[MailboxId]) -> dict[MailboxId, KnownLog]:
     """Return which of some mailboxes are shared or staff logs of tickets."""
     marks = ", ".join("?" for _ in mailboxes)
-    sql = f"SELECT mailbox, staff_log, seen FROM tickets WHERE mailbox IN ({marks}) OR staff_log IN ({marks})"  # noqa: S608
+    sql = f"SELECT mailbox, staff_log, seen, problem FROM tickets WHERE mailbox IN ({marks}) OR staff_log IN ({marks})"  # noqa: S608
     known: dict[MailboxId, KnownLog] = {}
-    for mailbox, staff_log, seen_upto in await queries.fetch_all(sql, *mailboxes, *mailboxes):
-        known[mailbox] = KnownLog(staff_log, seen_upto)
-        known[staff_log] = KnownLog(None, 0)
+    for row in await queries.fetch_all(sql, *mailboxes, *mailboxes):
+        log = KnownLog(*row)
+        known[log.ticket] = known[log.staff_log] = log
     return known
-
-
-async def seen(queries: Queries, mailbox: MailboxId) -> int:
-    """Return how many entries of a ticket this administrator has seen."""
-    row = await queries.fetch_one("SELECT seen FROM tickets WHERE mailbox = ?", mailbox)
-    return row[0] if row else 0
 
 
 async def mark_seen(change: Transaction, mailbox: MailboxId, upto: int) -> None:

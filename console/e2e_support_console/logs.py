@@ -6,28 +6,18 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from e2e_support.conversation import Conversation, Opened
-from e2e_support.errors import PeerError, SupportError
+from e2e_support.errors import PeerError
 from e2e_support.ids import MailboxId
 from e2e_support.limits import MAILBOX_ENTRIES_MAX
-from e2e_support.policy import Policy
-from e2e_support.roster import TrustedRoster
 from e2e_support.thread import StaffThread, Thread
-from e2e_support.ticket_keys import ticket_number
-from e2e_support.ticket_state import TicketState, label
-from e2e_support.vocab import AuthorRole, Kind, Lifecycle, Verdict
+from e2e_support.ticket_state import TicketState
 from e2e_support_client import clock
 from e2e_support_client.channel import Channel
-from e2e_support_client.evidence import receipt_proofs
-from e2e_support_console import feed
-from e2e_support_console.alarms import TEAM, Alarm, new_alarm, raise_alarms
-from e2e_support_console.index import TicketRow, save_entries, save_tickets
-from e2e_support_keys.store import Transaction
 
 ENTRIES_MAX: Final = 1024
 """Entries taken from one mailbox at a time: a flood waits for its next turn (attack 44)."""
 
 _ASK: Final = "Tell whoever runs the relay."
-_SAID: Final = frozenset({Kind.OPEN, Kind.MESSAGE, Kind.REOPEN, Kind.CLOSE})
 
 
 class Enough(Exception):
@@ -112,92 +102,3 @@ class Log:
     def state(self) -> TicketState | None:
         """The ticket's state; ``None`` for a staff log and for what is no ticket."""
         return self.thread.at(clock.now()) if isinstance(self.thread, Thread) else None
-
-
-@dataclass(slots=True)
-class Harvest:
-    """What was found out about some logs, to be kept together: one statement per table, however many logs.
-
-    Attributes:
-        roster: the newest roster, whose policy labels tickets.
-        now: seconds since 1970.
-    """
-
-    roster: TrustedRoster
-    now: int
-    entries: list[tuple[MailboxId, Opened]] = field(default_factory=list[tuple[MailboxId, Opened]])
-    tickets: list[TicketRow] = field(default_factory=list[TicketRow])
-    pulled: list[tuple[MailboxId, int]] = field(default_factory=list[tuple[MailboxId, int]])
-    alarms: list[Alarm] = field(default_factory=list[Alarm])
-
-    def add(self, log: Log, staff_log: MailboxId | None, *, seen: int = 0, problem: str = "") -> None:
-        """Add what is new of a log.
-
-        Args:
-            log: the log.
-            staff_log: id of its staff log, or ``None`` if it is one itself.
-            seen: how many entries of it the administrator has seen.
-            problem: code of what is wrong with the relay's answer.
-        """
-        self.entries += [(log.mailbox, entry) for entry in log.fresh]
-        self.alarms += [
-            new_alarm(*found, now=self.now, mailbox=log.mailbox) for found in _findings(log, self.roster)
-        ]
-        if staff_log is not None and log.state is not None:
-            self.tickets.append(ticket_row(log, staff_log, self.roster.policy, seen, problem))
-        self.pulled.append((log.mailbox, log.length))
-
-    def alarm(self, error: SupportError, mailbox: MailboxId = TEAM) -> None:
-        """Add an alarm."""
-        self.alarms.append(new_alarm(error, b"", now=self.now, mailbox=mailbox))
-
-    async def save(self, change: Transaction) -> None:
-        """Keep all of it."""
-        await save_entries(change, self.entries)
-        await save_tickets(change, self.tickets)
-        await raise_alarms(change, self.alarms)
-        await feed.release(change, [row.staff_log for row in self.tickets])
-        await feed.pulled(change, self.pulled)
-
-
-def ticket_row(log: Log, staff_log: MailboxId, policy: Policy, seen: int, problem: str = "") -> TicketRow:
-    """Return what the list says of a ticket; arguments as ``Harvest.add``."""
-    state = log.state
-    assert state is not None  # noqa: S101 - callers have checked it
-    shown = label(state, policy, staff=frozenset())
-    return TicketRow(
-        log.mailbox,
-        staff_log,
-        ticket_number(log.mailbox),
-        state.subject,
-        shown.id,
-        shown.text,
-        state.category,
-        state.priority,
-        state.created_at,
-        state.updated_at,
-        state.waiting_since,
-        int(state.lifecycle is Lifecycle.CLOSED),
-        sum(_is_said_by_user(entry) for entry in log.thread.entries[seen:]),
-        problem,
-    )
-
-
-def _is_said_by_user(entry: Opened) -> bool:
-    inner = entry.inner if entry.verdict is Verdict.OK else None
-    return inner is not None and inner.author.role is AuthorRole.USER and inner.kind in _SAID
-
-
-def _findings(log: Log, roster: TrustedRoster) -> list[tuple[PeerError, bytes]]:
-    """Return alarms about the log's content: forged entries, and receipts that contradict each other."""
-    found: list[tuple[PeerError, bytes]] = []
-    forged = sum(entry.verdict is Verdict.FORGED for entry in log.fresh)
-    if forged:
-        why = "entries do not open or are not signed as they must be; their text is hidden"
-        found.append((PeerError("forged_entry", why, hint="Ask their author by another way."), b""))
-    if log.conversation.equivocations:
-        proofs = receipt_proofs(roster, log.conversation.equivocations)
-        why = "the relay signed two different receipts for one entry"
-        hint = "Keep the alarm: it proves that the relay told two stories."
-        found.append((PeerError("equivocation", why, hint=hint), next(iter(proofs), b"")))
-    return found

@@ -18,10 +18,36 @@ class InboxTicket(TicketSummary):
     Attributes:
         waiting_since: since when the user waits for an answer; ``None`` if nobody waits.
         closed: whether the ticket is closed.
+        assignee: name of whoever takes care of it; empty for nobody.
+        tags: in alphabetical order.
+        flags: ``hold``, ``archived``, ``spam``, ``snoozed``, ``merged``, and codes of limits that its user went over.
+        requester: what its user is called, as their application says; not verified.
+        account: their account or plan, as their application says; not verified.
+        snoozed_until: until when it is out of sight.
+        close_due: when it closes by itself.
+        erase_due: when the team erases it.
+        notes: how many there are.
+        files: how many were sent.
+        debug: whether debug data came with it.
+        preview: the beginning of what was said last.
+        preview_note: whether that is a note, which users never see.
     """
 
     waiting_since: datetime | None = None
     closed: bool = False
+    assignee: str = ""
+    tags: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    requester: str = ""
+    account: str = ""
+    snoozed_until: datetime | None = None
+    close_due: datetime | None = None
+    erase_due: datetime | None = None
+    notes: int = 0
+    files: int = 0
+    debug: bool = False
+    preview: str = ""
+    preview_note: bool = False
 
 
 @dataclass(frozen=True, slots=True)

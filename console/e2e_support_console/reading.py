@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from e2e_support.attachment import safe_name
@@ -26,17 +27,22 @@ from e2e_support.vocab import Kind, Verdict
 from e2e_support_client.model import Author, EventKind, Message, Role, utc
 from e2e_support_client.plain import plain_line
 from e2e_support_client.view import messages
-from e2e_support_console.index import TicketRow
 from e2e_support_console.logs import Log
 from e2e_support_console.model import InboxTicket, TicketView, Unsent
 from e2e_support_console.outgoing import Outgoing
+from e2e_support_console.ticket_row import TicketRow, parted
 
 _USER: Final = "User"
 _Place = tuple[int, int, int]
 
 
-def inbox_ticket(row: TicketRow) -> InboxTicket:
-    """Return a line of the inbox."""
+def inbox_ticket(row: TicketRow, names: Mapping[bytes, str]) -> InboxTicket:
+    """Return a line of the inbox.
+
+    Args:
+        row: what the store holds of it.
+        names: of the members, by id.
+    """
     return InboxTicket(
         row.number,
         row.subject,
@@ -48,16 +54,47 @@ def inbox_ticket(row: TicketRow) -> InboxTicket:
         utc(row.updated_at),
         row.unread,
         row.problem,
-        utc(row.waiting_since) if row.waiting_since else None,
-        bool(row.closed),
+        waiting_since=_moment(row.waiting_since),
+        closed=bool(row.closed),
+        assignee=names.get(row.assignee, "") if row.assignee else "",
+        tags=parted(row.tags),
+        flags=tuple(_flags(row)),
+        requester=row.requester,
+        account=row.account,
+        snoozed_until=_moment(row.snoozed_until),
+        close_due=_moment(row.close_due),
+        erase_due=_moment(row.erase_due),
+        notes=row.notes,
+        files=row.files,
+        debug=bool(row.debug),
+        preview=row.preview,
+        preview_note=bool(row.preview_note),
     )
 
 
-def ticket_view(row: TicketRow, shared: Log, staff: Log | None, policy: Policy, offline: str) -> TicketView:
+def _moment(seconds: int) -> datetime | None:
+    return utc(seconds) if seconds else None
+
+
+def _flags(row: TicketRow) -> Iterator[str]:
+    held = {
+        "hold": row.hold,
+        "archived": row.archived,
+        "spam": row.spam,
+        "snoozed": row.snoozed_until,
+        "merged": len(row.merged_into),
+        row.over: len(row.over),
+    }
+    yield from (name for name, holds in held.items() if holds)
+
+
+def ticket_view(
+    summary: InboxTicket, shared: Log, staff: Log | None, policy: Policy, offline: str
+) -> TicketView:
     """Return a whole ticket.
 
     Args:
-        row: what the list says of it.
+        summary: what the list says of it.
         shared: its shared log.
         staff: its staff log, if there is one.
         policy: the newest policy.
@@ -68,7 +105,7 @@ def ticket_view(row: TicketRow, shared: Log, staff: Log | None, policy: Policy, 
     profile = {pair.name: pair.value for pair in opening.profile}
     notes = staff.thread.entries if staff else []
     return TicketView(
-        inbox_ticket(row),
+        summary,
         tuple(thread_messages(shared.thread.entries, notes, policy, profile.get("name", ""))),
         state.resolution_note,
         state.related,

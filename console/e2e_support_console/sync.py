@@ -21,8 +21,10 @@ from e2e_support_console import feed
 from e2e_support_console.alarms import TEAM, new_alarm, raise_alarms
 from e2e_support_console.desk import Desk
 from e2e_support_console.feed import Moved
-from e2e_support_console.index import KnownLog, bytes_of, known_logs, remember, seen, tickets
-from e2e_support_console.logs import Enough, Harvest, Log, NotATicket
+from e2e_support_console.harvest import Harvest
+from e2e_support_console.index import KnownLog, known_logs
+from e2e_support_console.logs import Enough, Log, NotATicket
+from e2e_support_console.settling import settle
 from e2e_support_console.team_space import TeamSpace, team_space
 
 BUDGET: Final = 2_000
@@ -30,7 +32,6 @@ BUDGET: Final = 2_000
 PAGES_MAX: Final = 256  # of the feed in one run: a million steps
 TRIES_MAX: Final = 16  # runs in which an unknown mailbox may fail before it is put aside
 AT_ONCE: Final = 64
-_POLICY: Final = "policy"
 _log = logging.getLogger("e2e_support")
 
 
@@ -57,7 +58,6 @@ class _Outcome:
         moved: what the feed promised.
         log: what was pulled; ``None`` for a mailbox that was put aside.
         staff_log: id of the ticket's staff log; ``None`` if the log is one.
-        seen: how many of its entries the administrator has seen.
         aside: why it is no ticket.
         error: what went wrong.
         more: whether it has more than its share.
@@ -66,7 +66,6 @@ class _Outcome:
     moved: Moved
     log: Log | None = None
     staff_log: MailboxId | None = None
-    seen: int = 0
     aside: str = ""
     error: SupportError | None = None
     more: bool = False
@@ -103,7 +102,7 @@ class Sync:
                 proof = error.proof if isinstance(error, RosterForked) else b""
                 await raise_alarms(change, [new_alarm(error, proof, now=clock.now())])
             raise
-        await self._label_anew()
+        await settle(self._desk)
         return await self._pull_all(budget)
 
     # --- the feed ----------------------------------------------------------------------------------------
@@ -118,19 +117,6 @@ class Sync:
             went_back = page.newest < after
             if not went_back and (not page.items or page.items[-1].cursor >= page.newest):
                 return
-
-    async def _label_anew(self) -> None:
-        """Give every ticket its label anew when the policy has changed."""
-        desk, policy = self._desk, self._desk.roster.policy
-        if await bytes_of(desk.store, _POLICY) == policy.to_bytes():
-            return
-        harvest = Harvest(desk.roster, clock.now())
-        for row in await tickets(desk.store):
-            read = await seen(desk.store, row.mailbox)
-            harvest.add(await desk.load(row.mailbox), row.staff_log, seen=read, problem=row.problem)
-        async with desk.store.transaction() as change:
-            await harvest.save(change)
-            await remember(change, _POLICY, policy.to_bytes())
 
     # --- mailboxes ---------------------------------------------------------------------------------------
 
@@ -182,8 +168,9 @@ class Sync:
             return _Outcome(moved, error=_internal(error))
 
     async def _pull_known(self, moved: Moved, known: KnownLog) -> _Outcome:
-        log = await self._desk.load(moved.mailbox, staff=known.staff_log is None)
-        outcome = _Outcome(moved, log, known.staff_log, known.seen)
+        staff = moved.mailbox == known.staff_log
+        log = await self._desk.load(moved.mailbox, staff=staff)
+        outcome = _Outcome(moved, log, None if staff else known.staff_log)
         return outcome if log.length >= moved.length else await _pulled(log.pull(), outcome)
 
     async def _pull_unknown(self, moved: Moved) -> _Outcome:
@@ -214,7 +201,7 @@ def _reap(harvest: Harvest, outcome: _Outcome) -> None:
     log, fault = outcome.log, _fault(outcome)
     if log is not None and log.length:
         problem = fault.code if fault else ""
-        harvest.add(log, outcome.staff_log, seen=outcome.seen, problem=problem)
+        harvest.add(log, outcome.staff_log, problem=problem)
     if fault:
         harvest.alarm(fault, log.mailbox if log is not None and log.length else TEAM)
 

@@ -1,0 +1,123 @@
+"""What people type into the search: words, "exact phrases", -words that must not occur, and filters such as tag:vip."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from e2e_support.errors import UsageError
+from e2e_support.ticket_keys import parse_number
+from e2e_support_client.plain import plain_line
+from e2e_support_console.passages import Field
+from e2e_support_keys.store import Parameter
+
+T = TypeVar("T")
+OPERATORS: Final = """\
+  invoice paid     both words, anywhere in the ticket; the beginning of a word is enough
+  "not paid"       exactly these words next to each other
+  -refund          not this word
+  T-7K3M9-QXF20    the ticket of this number, or of numbers that begin so
+  in:notes         look into subject, messages, notes, files or users only
+  has:note         with a note; also has:file, has:debug
+  status:open      also priority:, category:, assignee: (me, nobody, a name), tag:"two words", view:"""
+"""The operators, for people."""
+
+TERMS_MAX: Final = 16
+_GROUPS: Final = {
+    "subject": Field.SUBJECT,
+    "messages": Field.MESSAGE,
+    "notes": Field.NOTE,
+    "files": Field.FILE,
+    "users": Field.PERSON,
+}
+_HAS: Final = {"note": "notes > 0", "file": "files > 0", "debug": "debug = 1"}
+_FILTERS: Final = frozenset({"status", "priority", "category", "assignee", "tag", "view"})
+_PARTS: Final = re.compile(r'(?P<not>-?)(?:(?P<name>[a-z]+):)?(?:"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+))')
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A search as it is carried out.
+
+    Attributes:
+        terms: full-text expressions that must all be found somewhere in a ticket.
+        excluded: expressions that must not.
+        fields: where to look; empty for everywhere.
+        has: conditions on tickets, of this file's own.
+        filters: filters of lists, by name.
+    """
+
+    terms: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    fields: tuple[Field, ...] = ()
+    has: tuple[str, ...] = ()
+    filters: tuple[tuple[str, str], ...] = ()
+
+    def expression(self, terms: str, *fields: Field) -> str:
+        """Return an expression that is looked for in some fields only, by default in those of this query."""
+        columns = " ".join(field.column for field in fields or self.fields or Field)
+        return f"{{{columns}}} : ({terms})"
+
+
+def parse_query(text: str) -> Query:
+    """Return what a person typed as a query.
+
+    Args:
+        text: one line.
+
+    Raises:
+        UsageError: ``bad_query`` with what is not understood.
+    """
+    terms: list[str] = []
+    excluded: list[str] = []
+    fields: list[Field] = []
+    has: list[str] = []
+    filters: list[tuple[str, str]] = []
+    for part in _PARTS.finditer(plain_line(text)):
+        name, word = part["name"], part["word"] or ""
+        value = word if part["phrase"] is None else part["phrase"]
+        if name == "in" and not part["not"]:
+            fields.append(_one_of(_GROUPS, value))
+        elif name == "has":
+            has.append(f"NOT ({_one_of(_HAS, value)})" if part["not"] else _one_of(_HAS, value))
+        elif name in _FILTERS and not part["not"]:
+            filters.append((name, value))
+        elif term := _term(f"{name}:{value}" if name else value, exact=part["phrase"] is not None):
+            (excluded if part["not"] else terms).append(term)
+    if len(terms) + len(excluded) > TERMS_MAX:
+        raise UsageError("bad_query", "these are too many words", hint=f"Name {TERMS_MAX} at most.")
+    return Query(tuple(terms), tuple(excluded), tuple(fields), tuple(has), tuple(filters))
+
+
+def matching(query: Query) -> Iterator[tuple[str, tuple[Parameter, ...]]]:
+    """Yield the conditions that a query puts on tickets: each word may stand in another text of the ticket."""
+    there = "id {} (SELECT ticket FROM passages WHERE id IN (SELECT rowid FROM found WHERE found MATCH ?))"
+    for term in query.terms:
+        yield there.format("IN"), (query.expression(term),)
+    for term in query.excluded:
+        yield there.format("NOT IN"), (query.expression(term),)
+    for sql in query.has:
+        yield sql, ()
+
+
+def _term(value: str, *, exact: bool) -> str:
+    """Return a word or phrase as an expression; quoted, so that nothing in it is an operator of the index."""
+    if not any(unicodedata.category(character)[0] in "LN" for character in value):
+        return ""  # the index holds letters and digits only
+    quoted = '"' + value.replace('"', " ") + '"'
+    if exact:
+        return quoted
+    try:
+        number = parse_number(value)
+    except UsageError:
+        return quoted + " *"
+    return f'({quoted} * OR "{number}")'
+
+
+def _one_of(known: dict[str, T], value: str) -> T:
+    if value not in known:
+        raise UsageError("bad_query", f"{value} cannot be asked for", hint=f"There are {', '.join(known)}.")
+    return known[value]

@@ -1,0 +1,123 @@
+"""Finds words in everything that the local store holds of tickets, and shows where they stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from e2e_support.errors import UsageError
+from e2e_support_client.plain import plain_line
+from e2e_support_console import feed
+from e2e_support_console.desk import Desk
+from e2e_support_console.filters import Condition, Filters, condition
+from e2e_support_console.passages import Field
+from e2e_support_console.query import Query, parse_query
+from e2e_support_keys.store import Row
+
+GROUPS: Final = {
+    "tickets": Field.SUBJECT,
+    "messages": Field.MESSAGE,
+    "notes": Field.NOTE,
+    "files": Field.FILE,
+    "users": Field.PERSON,
+}
+"""How hits are grouped, and what is looked through for each group."""
+WORDS: Final = 16
+"""Words of a passage that are shown with a hit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A place where something was found.
+
+    Attributes:
+        number: the ticket.
+        subject: its subject.
+        status: id of its label.
+        status_text: the label as people read it.
+        seq: the entry in which it stands.
+        snippet: the words around it on one line, what was found between « and ».
+    """
+
+    number: str
+    subject: str
+    status: str
+    status_text: str
+    seq: int
+    snippet: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found, and what it looked through.
+
+    Attributes:
+        hits: the best of each of ``GROUPS``.
+        tickets: in how many tickets something was found.
+        searched: how many tickets this device holds.
+        waiting: how many mailboxes it has still to fetch.
+    """
+
+    hits: dict[str, tuple[Hit, ...]]
+    tickets: int
+    searched: int
+    waiting: int
+
+
+async def search(desk: Desk, text: str, *, now: int, limit: int) -> Found:
+    """Return where something stands, closed, archived and unwanted tickets among it.
+
+    Args:
+        desk: the unlocked device.
+        text: as ``parse_query`` understands it.
+        now: seconds since 1970.
+        limit: hits of each group.
+
+    Raises:
+        UsageError: ``empty_query``, or what ``condition`` finds wrong.
+    """
+    query = parse_query(text)
+    if query == Query(fields=query.fields):
+        raise UsageError("empty_query", "there is nothing to search for", hint="Name a word of the ticket.")
+    where = condition(desk, Filters(text=text), now, hide=False)
+    hits = {
+        group: await _hits(desk, query, field, where, limit)
+        for group, field in GROUPS.items()
+        if not query.fields or field in query.fields
+    }
+    if not query.terms:
+        hits = {"tickets": await _tickets(desk, where, limit)}
+    matched = await _count(desk, where)
+    return Found(hits, matched, await _count(desk, ("1", ())), await feed.waiting_count(desk.store))
+
+
+async def _hits(desk: Desk, query: Query, field: Field, where: Condition, limit: int) -> tuple[Hit, ...]:
+    sql = f"""
+        SELECT number, tickets.subject, status, status_text, seq, snippet(found, {int(field)}, '«', '»', '…', {WORDS})
+        FROM found JOIN passages ON passages.id = found.rowid JOIN tickets ON tickets.id = passages.ticket
+        WHERE found MATCH ? AND passages.ticket IN (SELECT id FROM tickets WHERE {where[0]})
+        ORDER BY rank LIMIT ?
+    """  # noqa: S608 - literals alone
+    if not query.terms:
+        return ()
+    expression = query.expression(" OR ".join(query.terms), field)
+    rows = await desk.store.fetch_all(sql, expression, *where[1], limit)
+    return tuple(_hit(row) for row in rows)
+
+
+async def _tickets(desk: Desk, where: Condition, limit: int) -> tuple[Hit, ...]:
+    """Return tickets that fit filters, where no word is asked for."""
+    sql = f"""SELECT number, subject, status, status_text, 0, '' FROM tickets WHERE {where[0]}
+        ORDER BY updated_at DESC LIMIT ?"""  # noqa: S608 - literals alone
+    rows = await desk.store.fetch_all(sql, *where[1], limit)
+    return tuple(_hit(row) for row in rows)
+
+
+def _hit(row: Row) -> Hit:
+    number, subject, status, status_text, seq, snippet = row
+    return Hit(number, subject, status, status_text, seq, plain_line(snippet))
+
+
+async def _count(desk: Desk, where: Condition) -> int:
+    row = await desk.store.fetch_one(f"SELECT count(*) FROM tickets WHERE {where[0]}", *where[1])  # noqa: S608
+    return row[0] if row else 0
