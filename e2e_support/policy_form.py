@@ -118,12 +118,14 @@ def item_shape(items: Items) -> Shape:
 
 def item_names(items: Sequence[Message]) -> list[str]:
     """Return what the items of a list are called in paths: by their first setting, with ``#2`` on the second alike."""
-    names: list[str] = []
-    for item in items:
-        first = str(getattr(item, message_shapes(type(item))[0][0]))
-        alike = sum(name.partition("#")[0] == first for name in names)
-        names.append(f"{first}#{alike + 1}" if alike else first)
-    return names
+    return numbered([str(getattr(item, message_shapes(type(item))[0][0])) for item in items])
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Return names of which no two are alike: the second of a kind gets ``#2`` behind it."""
+    return [
+        f"{name}#{alike + 1}" if (alike := names[:at].count(name)) else name for at, name in enumerate(names)
+    ]
 
 
 def join(path: str, name: str) -> str:

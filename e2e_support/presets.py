@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from e2e_support import preset_labels as labels
+from e2e_support.errors import UsageError
 from e2e_support.limits import MIB
 from e2e_support.policy import VERSION, Policy
 from e2e_support.policy_parts import (
@@ -276,3 +277,17 @@ DESCRIPTIONS: Final[dict[str, str]] = {
     "panel": "People choose a priority; a reply reopens for 7 days; resolved tickets close by themselves.",
 }
 """What each preset does, in a sentence."""
+
+
+def preset_named(name: str) -> Policy:
+    """Return a ready-made policy.
+
+    Args:
+        name: one of ``PRESETS``.
+
+    Raises:
+        UsageError: ``no_preset``.
+    """
+    if name not in PRESETS:
+        raise UsageError("no_preset", f"there is no preset {name}", hint=f"There are {', '.join(PRESETS)}.")
+    return PRESETS[name]

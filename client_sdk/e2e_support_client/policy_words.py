@@ -34,6 +34,8 @@ from e2e_support_client.terminal import size_of
 LEAVES: Final = "What is written there leaves the encrypted channel: its operators can read it."
 """The warning that stands wherever an external address is shown (C16)."""
 
+_COUNTED: Final = "A changed client is not stopped, but the team sees it."
+
 
 class Enforcer(StrEnum):
     """Who sees to it that a rule holds."""
@@ -153,11 +155,10 @@ def _limits(policy: Policy) -> Iterator[Rule]:
         tickets = count(limits.create_per_day, "ticket")
         calendar = limits.day is DayBoundary.CALENDAR
         day = f"a day, which begins at midnight in {limits.zone}" if calendar else "in 24 hours"
-        text = f"A user is meant to open {tickets} {day}. Clients show what is left."
-        yield Rule("rate", text, Enforcer.NOBODY)
+        yield Rule("rate", f"A user may open {tickets} {day}. {_COUNTED}", Enforcer.CLIENTS)
     if limits.open_max:
-        text = f"A user is meant to have {count(limits.open_max, 'ticket')} open at once."
-        yield Rule("rate", text, Enforcer.NOBODY)
+        tickets = count(limits.open_max, "ticket")
+        yield Rule("rate", f"A user may have {tickets} open at once. {_COUNTED}", Enforcer.CLIENTS)
 
 
 def _files(policy: Policy) -> Iterator[Rule]:

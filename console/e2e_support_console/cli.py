@@ -10,6 +10,7 @@ from pathlib import Path
 import platformdirs
 
 from e2e_support.errors import TransportError, UsageError
+from e2e_support.presets import DEFAULT, PRESETS
 from e2e_support_client import clock
 from e2e_support_client.terminal import Json, Parser, Terminal, read_text, run
 from e2e_support_console import render
@@ -17,6 +18,7 @@ from e2e_support_console.debug_view import debug_json, debug_text
 from e2e_support_console.history_cli import history_commands
 from e2e_support_console.keys_cli import key_commands
 from e2e_support_console.members_cli import member_commands
+from e2e_support_console.policy_cli import policy_commands
 from e2e_support_console.shell import (
     Commands,
     add_command,
@@ -51,6 +53,7 @@ async def _create(options: Namespace, terminal: Terminal) -> None:
         keystore=keystore_in(options.home, keyring=options.keyring),
         state_dir=options.home,
         languages=options.language,
+        preset=options.preset,
     )
     async with team:
         _show_link(team, terminal, "Your team is ready. Publish this support link:")
@@ -194,9 +197,13 @@ def parser() -> Parser:
         "--language", metavar="L", action="append", default=[], help="a language you answer in"
     )
     create.add_argument("--keyring", action="store_true", help="let the system's keyring keep the passphrase")
+    create.add_argument(
+        "--preset", choices=PRESETS, default=DEFAULT.preset, help="policy to begin with, see `policy presets`"
+    )
     member_commands(commands)
     team_commands(commands, team)
     key_commands(commands, team)
+    policy_commands(commands)
     link = add_command(commands, "link", _link, "print the support link again")
     link.add_argument(
         "--plain",

@@ -14,7 +14,7 @@ from typing import Self
 from e2e_support.errors import SupportError, TransportError, UsageError
 from e2e_support.invitation import Invitation
 from e2e_support.policy import Policy
-from e2e_support.presets import DEFAULT
+from e2e_support.presets import DEFAULT, preset_named
 from e2e_support.support_link import SupportLink
 from e2e_support_client import clock
 from e2e_support_client.port import RelayPort
@@ -32,6 +32,7 @@ from e2e_support_console.key_care import KeyCare, recovery_texts
 from e2e_support_console.members import Members
 from e2e_support_console.outgoing import forget_unsent
 from e2e_support_console.people import owners_removed
+from e2e_support_console.policy_editor import PolicyEditor
 from e2e_support_console.proposals import Proposals
 from e2e_support_console.recovering import recover_team
 from e2e_support_console.renewal import fresh_until, renew
@@ -56,6 +57,7 @@ class TeamClient:
         inbox: the team's tickets.
         members: the team's people.
         keys: rotation, checks, recovery.
+        policy: the signed rules, and changing them.
         proposals: changes that wait for more owners.
         history: what happened to tickets.
         desk: keys, roster, relay and store; for the other parts of the console.
@@ -67,6 +69,7 @@ class TeamClient:
         self.inbox = Inbox(desk)
         self.members = Members(desk)
         self.keys = KeyCare(desk)
+        self.policy = PolicyEditor(desk)
         self.proposals = Proposals(desk)
         self.history = Histories(desk)
 
@@ -81,7 +84,8 @@ class TeamClient:
         keystore: Keystore,
         state_dir: PathLike,
         languages: Iterable[str] = (),
-        policy: Policy = DEFAULT,
+        preset: str = DEFAULT.preset,
+        policy: Policy | None = None,
         relay: RelayPort | None = None,
     ) -> Self:
         """Found a team on a relay, and check that a test ticket opens. Run again, it finishes what was begun.
@@ -94,16 +98,18 @@ class TeamClient:
             keystore: where this device's keys are kept, before the relay is told.
             state_dir: directory of the local encrypted store.
             languages: tags of the languages that the founder answers in.
-            policy: the instance policy.
+            preset: name of the ready-made policy to begin with.
+            policy: the instance policy, instead of a ready-made one.
             relay: speaks to the relay instead of HTTP, for tests.
 
         Raises:
-            UsageError: ``team_exists``, ``other_relay``, ``code_refused``, ``bad_link``, ``store_locked`` …
+            UsageError: ``team_exists``, ``other_relay``, ``code_refused``, ``bad_link``, ``store_locked``,
+                ``no_preset`` …
             TransportError: the relay is away; what was made is kept.
             TrustError, PeerError: the relay served something else back, or a test ticket does not open.
         """
         url = relay_url.strip().rstrip("/")
-        wanted = NewTeam(url, name, owner, tuple(languages), policy)
+        wanted = NewTeam(url, name, owner, tuple(languages), policy or preset_named(preset))
         async with AsyncExitStack() as stack:
             port = _connected(stack, relay, url)
             bundle, store = await found(port, wanted, bootstrap_code, keystore, Path(state_dir))

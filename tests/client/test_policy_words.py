@@ -77,8 +77,11 @@ SENTENCES: list[tuple[Policy, Enforcer, str]] = [
     ),
     (
         RECORD,
-        NOBODY,
-        "A user is meant to open 5 tickets a day, which begins at midnight in UTC. Clients show what is left.",
+        CLIENTS,
+        (
+            "A user may open 5 tickets a day, which begins at midnight in UTC. "
+            "A changed client is not stopped, but the team sees it."
+        ),
     ),
     (RECORD, RELAY, "No files are accepted."),
     (
@@ -132,7 +135,11 @@ SENTENCES: list[tuple[Policy, Enforcer, str]] = [
         CLIENTS,
         "Users may answer: Who is affected? (impact), one of: Only me, Several people, Everyone.",
     ),
-    (DEFAULT, NOBODY, "A user is meant to have 20 tickets open at once."),
+    (
+        DEFAULT,
+        CLIENTS,
+        "A user may have 20 tickets open at once. A changed client is not stopped, but the team sees it.",
+    ),
     (DEFAULT, CLIENTS, "Debug data may be added, after a preview; each field can be left out."),
     (
         DEFAULT,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from e2e_support.errors import UsageError
 from e2e_support.policy import Policy
 from e2e_support.policy_parts import (
     AttachmentMode,
@@ -24,7 +25,17 @@ from e2e_support.policy_parts import (
     UserDelete,
     UserReopen,
 )
-from e2e_support.presets import DEFAULT, DESCRIPTIONS, DESK, INSTANCE, PANEL, PORTAL, PRESETS, RECORD
+from e2e_support.presets import (
+    DEFAULT,
+    DESCRIPTIONS,
+    DESK,
+    INSTANCE,
+    PANEL,
+    PORTAL,
+    PRESETS,
+    RECORD,
+    preset_named,
+)
 from e2e_support.vocab import AdmissionMode
 
 C = Condition
@@ -45,6 +56,15 @@ def test_presets_are_the_six() -> None:
     """The recommended one stands first; each has one sentence."""
     assert list(PRESETS.values()) == [DEFAULT, PORTAL, INSTANCE, RECORD, DESK, PANEL]
     assert set(DESCRIPTIONS) == set(PRESETS)
+
+
+def test_presets_are_found_by_name() -> None:
+    """A name that is none is refused with those that there are."""
+    assert preset_named("panel") is PANEL
+    with pytest.raises(UsageError) as caught:
+        preset_named("zendesk")
+    assert caught.value.code == "no_preset"
+    assert "portal" in caught.value.hint
 
 
 def lengths(policy: Policy) -> tuple[int, int, int, int]:
