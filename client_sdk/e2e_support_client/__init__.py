@@ -4,11 +4,13 @@ import logging
 
 from e2e_support.errors import PeerError, SupportError, TransportError, TrustError, UsageError
 from e2e_support.vocab import Verdict
+from e2e_support_client.allowance import Today
 from e2e_support_client.blocking import BlockingSupportClient
 from e2e_support_client.client import SupportClient
 from e2e_support_client.debug import collectors, redact
 from e2e_support_client.debug.report import DebugReport, Field, FieldState
 from e2e_support_client.guard import Choice, Finding
+from e2e_support_client.history import TimelineEvent
 from e2e_support_client.model import (
     AttachmentInfo,
     Author,
@@ -17,6 +19,7 @@ from e2e_support_client.model import (
     FileSpec,
     Member,
     Message,
+    Notification,
     OutboxItem,
     Page,
     Profile,
@@ -50,6 +53,7 @@ __all__ = [
     "Member",
     "MemoryKeystore",
     "Message",
+    "Notification",
     "OutboxItem",
     "Page",
     "PeerError",
@@ -66,6 +70,8 @@ __all__ = [
     "Ticket",
     "TicketRef",
     "TicketSummary",
+    "TimelineEvent",
+    "Today",
     "TransportError",
     "TrustError",
     "UsageError",

@@ -26,7 +26,7 @@ from e2e_support_client.tickets import Tickets
 
 P = ParamSpec("P")
 R = TypeVar("R")
-A = TypeVar("A")
+A_co = TypeVar("A_co", covariant=True)
 
 
 class LoopThread:
@@ -83,21 +83,21 @@ class LoopThread:
             return self._loop
 
 
-class Blocking(Generic[A]):
+class Blocking(Generic[A_co]):
     """Something asynchronous together with the loop that it runs on."""
 
-    def __init__(self, inner: A, loop: LoopThread) -> None:
+    def __init__(self, inner: A_co, loop: LoopThread) -> None:
         self.inner = inner
         self.loop = loop
 
 
 def blocking(
-    method: Callable[Concatenate[A, P], Coroutine[Any, Any, R]],
-) -> Callable[Concatenate[Blocking[A], P], R]:
+    method: Callable[Concatenate[A_co, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate[Blocking[A_co], P], R]:
     """Return a method that waits for an asynchronous one of the same name."""
 
     @functools.wraps(method)
-    def call(self: Blocking[A], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def call(self: Blocking[A_co], /, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.loop.wait(method(self.inner, *args, **kwargs))
 
     return call
@@ -110,7 +110,13 @@ class BlockingTickets(Blocking[Tickets]):
     reply = blocking(Tickets.reply)
     close = blocking(Tickets.close)
     reopen = blocking(Tickets.reopen)
+    follow_up = blocking(Tickets.follow_up)
     mark_read = blocking(Tickets.mark_read)
+    counts = blocking(Tickets.counts)
+    hide = blocking(Tickets.hide)
+    unhide = blocking(Tickets.unhide)
+    card = blocking(Tickets.card)
+    timeline = blocking(Tickets.timeline)
     list = blocking(Tickets.list)
     get = blocking(Tickets.get)
     download = blocking(Tickets.download)
@@ -151,6 +157,8 @@ class BlockingSupportClient(Blocking[SupportClient]):
     team_news = blocking(SupportClient.team_news)
     proofs = blocking(SupportClient.proofs)
     news = blocking(SupportClient.news)
+    notifications = blocking(SupportClient.notifications)
+    mark_notifications_read = blocking(SupportClient.mark_notifications_read)
     today = blocking(SupportClient.today)
 
     def __init__(self, link: str | None, **options: Unpack[ClientOptions]) -> None:

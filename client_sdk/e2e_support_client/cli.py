@@ -8,21 +8,24 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Protocol, cast
 
 import platformdirs
 
-from e2e_support.errors import UsageError
+from e2e_support.errors import TrustError, UsageError
+from e2e_support.policy_parts import MailMode
 from e2e_support.support_link import SupportLink
-from e2e_support_client import clock, render
+from e2e_support_client import clock, render, render_lifecycle
 from e2e_support_client.client import SupportClient
 from e2e_support_client.debug.collectors import document
 from e2e_support_client.debug.report import DebugReport
 from e2e_support_client.delivery import no_progress
 from e2e_support_client.guard import Choice, Finding
-from e2e_support_client.model import Event, EventKind, OnProgress, Progress, Role, TicketRef
+from e2e_support_client.lifecycle_cli import LifecycleCommands, going_on
+from e2e_support_client.model import Event, EventKind, OnProgress, Profile, Progress, Role, TicketRef
 from e2e_support_client.notify import Listener, Place
 from e2e_support_client.plain import plain_line
 from e2e_support_client.policy_cli import policy_command
@@ -84,15 +87,29 @@ async def _new(options: Namespace, terminal: Terminal) -> None:
             debug=debug,
             attachments=options.attach,
             related=options.related,
+            unlinked=options.unlinked,
             on_progress=_progress(terminal),
         )
-        _tell(ref, "your ticket is", terminal)
+        terminal.show(render.ref_json(ref), await _opened_text(support, ref))
+        if options.notify_email:
+            _tell_no_mail(support, terminal)
+
+
+async def _opened_text(support: SupportClient, ref: TicketRef) -> str:
+    """Return how far a new ticket has come, and how many more the team takes today."""
+    text = render.ref_text(ref, "your ticket is")
+    with suppress(TrustError):  # before the team was ever verified nobody knows its limits
+        left = render_lifecycle.today_text(await support.today(), support.policy)
+        return f"{text}\n{left}" if left else text
+    return text
 
 
 async def _list(options: Namespace, terminal: Terminal) -> None:
     async with _client(options, terminal) as support:
         await support.outbox.flush(failed=False)
-        page = await support.tickets.list(status=options.status, text=options.text)
+        page = await support.tickets.list(
+            status=options.status, category=options.category, text=options.text, hidden=options.all
+        )
         _tell_offline(page.offline, terminal)
         terminal.show([render.summary_json(line) for line in page], render.list_text(page, clock.now()))
 
@@ -101,14 +118,14 @@ async def _show(options: Namespace, terminal: Terminal) -> None:
     async with _client(options, terminal) as support:
         ticket = await support.tickets.get(options.number)
         _tell_offline(ticket.offline, terminal)
-        terminal.show(render.ticket_json(ticket), render.ticket_text(ticket))
+        terminal.show(render.ticket_json(ticket), render.ticket_text(ticket, clock.now()))
         if ticket.messages:
             await support.tickets.mark_read(options.number)
 
 
 async def _reply(options: Namespace, terminal: Terminal) -> None:
     text = read_text(options.text, "Your reply.") if options.text is not None or not options.attach else ""
-    async with _client(options, terminal) as support:
+    async with _client(options, terminal) as support, going_on(support, options.number):
         ref = await support.tickets.reply(
             options.number, text, attachments=options.attach, on_progress=_progress(terminal)
         )
@@ -123,7 +140,7 @@ async def _close(options: Namespace, terminal: Terminal) -> None:
 
 async def _reopen(options: Namespace, terminal: Terminal) -> None:
     text = read_text(options.text, "Why is it reopened?")
-    async with _client(options, terminal) as support:
+    async with _client(options, terminal) as support, going_on(support, options.number):
         _tell(await support.tickets.reopen(options.number, text), "reopening it is", terminal)
 
 
@@ -224,10 +241,29 @@ def _client(
         link,
         keystore=keystore or keys_in(options.home).keystore(),
         state_dir=options.home,
+        profile=_profile(options),
         on_secret=on_secret,
         lock_wait=LOCK_WAIT,
         accept_stale=bool(getattr(options, "accept_stale", False)),
     )
+
+
+def _profile(options: Namespace) -> Profile:
+    given = {name: getattr(options, name, None) or "" for name in ("notify_email", "auth_method")}
+    return Profile(**given)
+
+
+def _tell_no_mail(support: SupportClient, terminal: Terminal) -> None:
+    """Tell somebody who wants mails that this team sends none."""
+    with suppress(TrustError):  # it is not known yet
+        if support.policy.notify.user_mail is MailMode.OFF:
+            terminal.tell(
+                UsageError(
+                    "mail_off",
+                    "this team sends no mails, so your address was not sent either",
+                    hint="Look for answers with `e2e-ticket notifications`.",
+                )
+            )
 
 
 def _tell(ref: TicketRef, what: str, terminal: Terminal) -> None:
@@ -331,8 +367,11 @@ def _parser() -> Parser:
     _add_new(commands)
     listing = _command(commands, "list", _list, "list your tickets")
     listing.add_argument("--status", metavar="S", help="only tickets with this status")
+    listing.add_argument("--category", metavar="C", help="only tickets of this category")
     listing.add_argument("--text", metavar="T", help="only tickets with this in number, subject or messages")
+    listing.add_argument("--all", action="store_true", help="hidden tickets too")
     _add_numbered(commands)
+    _add_lifecycle(commands)
     watch = _command(commands, "watch", _watch, "wait for the team and print what it does")
     watch.add_argument("--once", action="store_true", help="stop after the first news")
     watch.add_argument("--timeout", metavar="SECONDS", type=_seconds, help="stop after this long")
@@ -377,20 +416,47 @@ def _add_new(commands: _Commands) -> None:
     new.add_argument("--subject", metavar="S", required=True, help="what it is about")
     new.add_argument("--body", metavar="B", help="the text; `-` or nothing: from standard input")
     new.add_argument("--category", metavar="C", required=True, help="one that `categories` lists")
-    new.add_argument("--priority", metavar="P", help="where users choose it")
-    new.add_argument(
-        "--field",
-        metavar="ID=VALUE",
-        action="append",
-        default=[],
-        type=_pair,
-        help="a further question's answer",
-    )
+    _add_form(new)
     new.add_argument("--related", metavar="NUMBER", help="a ticket that this one refers to")
+    new.add_argument(
+        "--unlinked",
+        action="store_true",
+        help="do not let the team see that this ticket and your others are of one person; "
+        "nobody else sees it in any case",
+    )
+    new.add_argument(
+        "--notify-email",
+        metavar="ADDRESS",
+        help="where the team may send mails that say that there is news, and never what; "
+        "the address goes inside the encrypted ticket, and only to teams that send mails",
+    )
+    new.add_argument(
+        "--auth-method", metavar="METHOD", help="how you signed in, for programs that wrap this one"
+    )
     _add_attach(new)
     _add_accept_stale(new)
     new.add_argument("--debug", metavar="FILE.json", type=Path, help="debug data; it is shown first")
     new.add_argument("--yes", action="store_true", help="agree to the debug data")
+
+
+def _add_lifecycle(commands: _Commands) -> None:
+    life = LifecycleCommands(_client, _progress)
+    _command(commands, "counts", life.counts, "show how many of your tickets have each status")
+    _numbered(commands, "timeline", life.timeline, "show how a ticket came to its status")
+    bell = _command(commands, "notifications", life.notifications, "show what there is to know, newest first")
+    bell.add_argument("--unread", action="store_true", help="only what you have not seen")
+    bell.add_argument("--mark-read", action="store_true", help="remember that you have seen all of it")
+    _numbered(commands, "hide", life.hide, "keep a closed ticket out of the list on this device")
+    _numbered(commands, "unhide", life.unhide, "show a hidden ticket in the list again")
+    card = _command(commands, "card", life.card, "print a card with which the team can open a ticket for you")
+    card.add_argument("--unlinked", action="store_true", help="do not join it to your other tickets")
+    again = _numbered(commands, "follow-up", life.follow_up, "open a ticket that refers to one that is over")
+    again.add_argument("text", metavar="TEXT", nargs="?", help="`-` or nothing: from standard input")
+    again.add_argument("--subject", metavar="S", help="the old one's by default")
+    again.add_argument("--category", metavar="C", help="the old one's by default")
+    _add_form(again)
+    _add_attach(again)
+    _add_accept_stale(again)
 
 
 def _add_numbered(commands: _Commands) -> None:
@@ -408,6 +474,18 @@ def _add_numbered(commands: _Commands) -> None:
     download.add_argument("name", metavar="NAME", help="as `show` lists it")
     download.add_argument("-o", "--output", metavar="PATH", type=Path, default=Path(), help="file or folder")
     download.add_argument("--force", action="store_true", help="replace an existing file")
+
+
+def _add_form(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--priority", metavar="P", help="where users choose it")
+    parser.add_argument(
+        "--field",
+        metavar="ID=VALUE",
+        action="append",
+        default=[],
+        type=_pair,
+        help="a further question's answer",
+    )
 
 
 def _add_attach(parser: argparse.ArgumentParser) -> None:

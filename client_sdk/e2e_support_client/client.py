@@ -20,6 +20,7 @@ from e2e_support.policy import Policy
 from e2e_support.proof import check_proof
 from e2e_support.support_link import SupportLink
 from e2e_support_client import clock
+from e2e_support_client.allowance import Allowance, Today
 from e2e_support_client.context import Consent, Context
 from e2e_support_client.courier import Courier
 from e2e_support_client.debug import redact
@@ -28,8 +29,10 @@ from e2e_support_client.debug.report import DebugReport
 from e2e_support_client.delivery import Delivery, OnState, no_progress
 from e2e_support_client.discovery import Discovery
 from e2e_support_client.guard import OnSecret
+from e2e_support_client.lifecycle_store import LifecycleStore
 from e2e_support_client.model import (
     Event,
+    Notification,
     OnProgress,
     Profile,
     ProofInfo,
@@ -38,16 +41,17 @@ from e2e_support_client.model import (
     TeamInfo,
     utc,
 )
+from e2e_support_client.notices import Notices
 from e2e_support_client.notify import EventStream, Journal, Listener, Place
 from e2e_support_client.outbox import Outbox
 from e2e_support_client.port import RelayPort
 from e2e_support_client.reader import Reader
+from e2e_support_client.reminders import Reminders
 from e2e_support_client.retry import DEFAULT_RETRY, RetryPolicy
 from e2e_support_client.rooms import ERA, Rooms
 from e2e_support_client.store import MIGRATIONS, LocalStore
 from e2e_support_client.team import Team
 from e2e_support_client.tickets import Tickets
-from e2e_support_client.today import Today, today
 from e2e_support_client.transport import TIMEOUT, HttpRelay
 from e2e_support_client.trust_store import TrustStore
 from e2e_support_client.vouched import Vouched
@@ -320,7 +324,7 @@ class SupportClient:
         Raises:
             TrustError: ``no_roster`` before the first ``verify_team``.
         """
-        return await today(self._require(self._context))
+        return await self._require(self._context).allowance.today()
 
     # --- debug data --------------------------------------------------------------------------------------
 
@@ -368,6 +372,23 @@ class SupportClient:
         await context.reader.sync()
         return (*await self._journal.after(since or ""), *await self._journal.problems({}))
 
+    async def notifications(self, *, unread: bool = True) -> tuple[Notification, ...]:
+        """Look at the relay once and return what the person is told, the newest first (S2-21).
+
+        The policy decides whether answers, changes of status and resolutions are told. ``events`` tells all of it,
+        for programs that keep a picture of their own up to date.
+
+        Args:
+            unread: leave out what was seen: by ``mark_notifications_read``, or since by ``tickets.mark_read``.
+        """
+        context = self._require(self._context)
+        await context.reader.sync()
+        return await self._notices.list(unread=unread)
+
+    async def mark_notifications_read(self) -> None:
+        """Remember on this device that the person has seen every notification that there is now."""
+        await self._notices.mark_read()
+
     async def places(self) -> list[Place]:
         """Return where to listen for bells without keeping the store open; see ``notify.Listener``."""
         return await self._journal.places()
@@ -385,7 +406,12 @@ class SupportClient:
     @property
     def _journal(self) -> Journal:
         context = self._require(self._context)
-        return Journal(context.store, context.rooms, context.reader)
+        return Journal(context.store, context.rooms, context.reader, context.reminders)
+
+    @property
+    def _notices(self) -> Notices:
+        context = self._require(self._context)
+        return Notices(context.store, context.rooms, context.team, context.reminders)
 
     async def _open(self, stack: AsyncExitStack) -> None:
         settings = self._settings
@@ -400,7 +426,7 @@ class SupportClient:
             proxy, timeout, retry = self._http
             relay = HttpRelay(pin.url, proxy=proxy, timeout=timeout, retry=retry)
             stack.push_async_callback(relay.close)
-        trust = TrustStore(database)
+        trust, lifecycle = TrustStore(database), LifecycleStore(database)
         vouched = await Vouched.load(relay, trust, accept_stale=settings.accept_stale)
         team = Team(relay, pin, store, links, trust=trust, vouched=vouched)
         rooms = Rooms(store, trust, team, relay, await self._masters(bundle, store, trust))
@@ -408,12 +434,16 @@ class SupportClient:
         if self._created:
             await discovery.looked()  # no other device has these keys yet
         courier = Courier(relay, store)
-        delivery = Delivery(store, rooms, team, relay, courier, on_state=settings.on_state)
         reader = Reader(store, rooms, team, discovery, settings.profile.name)
+        allowance = Allowance(store, rooms, team, discovery, reader)
+        delivery = Delivery(
+            store, rooms, team, relay, courier, allowance=allowance, on_state=settings.on_state
+        )
         outbox = Outbox(store, delivery)
         self._bundle = bundle
         self._context = Context(
-            relay, store, trust, team, rooms, reader, discovery, outbox, courier,
+            relay, store, trust, lifecycle, team, rooms, reader, discovery,
+            Reminders(store, lifecycle, rooms, team), allowance, outbox, courier,
             settings.profile, settings.consent, settings.on_secret,
         )  # fmt: skip
 

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
+from typing import Final
 
 from e2e_support.content import Pair
 from e2e_support.errors import UsageError
+from e2e_support_client.allowance import Allowance
 from e2e_support_client.courier import Courier
 from e2e_support_client.debug.report import DebugReport
 from e2e_support_client.discovery import Discovery
 from e2e_support_client.guard import Choice, Finding, OnSecret, apply, find
+from e2e_support_client.lifecycle_store import LifecycleStore
 from e2e_support_client.model import Profile
 from e2e_support_client.outbox import Outbox
 from e2e_support_client.port import RelayPort
 from e2e_support_client.reader import Reader
+from e2e_support_client.reminders import Reminders
 from e2e_support_client.rooms import Rooms
 from e2e_support_client.store import LocalStore
 from e2e_support_client.team import Team
 from e2e_support_client.trust_store import TrustStore
 
+_EMAIL: Final = re.compile(
+    r"[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,190}"
+)  # no spaces, no line ends: a mail is made of it
 Consent = Callable[[DebugReport], bool | Awaitable[bool]]
 
 
@@ -32,10 +40,13 @@ class Context:
         relay: the relay.
         store: the local store.
         trust: what is remembered of trust, in the same database.
+        lifecycle: what is remembered of the list, likewise.
         team: the roster.
         rooms: the tickets.
         reader: reads them.
         discovery: finds those that other devices made.
+        reminders: what time alone has done.
+        allowance: says whether one more may be opened.
         outbox: writes them.
         courier: carries files.
         profile: what the host tells of its user.
@@ -46,10 +57,13 @@ class Context:
     relay: RelayPort
     store: LocalStore
     trust: TrustStore
+    lifecycle: LifecycleStore
     team: Team
     rooms: Rooms
     reader: Reader
     discovery: Discovery
+    reminders: Reminders
+    allowance: Allowance
     outbox: Outbox
     courier: Courier
     profile: Profile
@@ -57,7 +71,14 @@ class Context:
     on_secret: OnSecret | None
 
     def profile_pairs(self) -> tuple[Pair, ...]:
-        """Return what stands in an opening of the user: only what the host gave."""
+        """Return what stands in an opening of the user: only what the host gave.
+
+        Raises:
+            UsageError: ``bad_email`` when mails could not be sent to what stands there.
+        """
+        address = self.profile.notify_email
+        if address and not _EMAIL.fullmatch(address):
+            raise UsageError("bad_email", "this is not a mail address", hint="It looks like ada@example.org.")
         values = ((field.name, getattr(self.profile, field.name)) for field in fields(self.profile))
         return tuple(Pair(name, value) for name, value in values if value)
 

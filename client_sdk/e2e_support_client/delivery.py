@@ -28,6 +28,7 @@ from e2e_support.ticket_state import Fact
 from e2e_support.vocab import AdmissionMode, AuthorRole, Kind
 from e2e_support.wire import AdmissionTerms, Create
 from e2e_support_client import clock
+from e2e_support_client.allowance import Allowance, sent_profile
 from e2e_support_client.courier import Courier
 from e2e_support_client.model import OnProgress, Progress, State
 from e2e_support_client.port import Refused, RelayPort
@@ -60,6 +61,7 @@ class Delivery:
         team: the roster.
         relay: the relay.
         courier: uploads files.
+        allowance: says whether one more ticket may be opened.
         on_state: told each step by name once it is committed; tests stop the process there.
     """
 
@@ -71,6 +73,7 @@ class Delivery:
         relay: RelayPort,
         courier: Courier,
         *,
+        allowance: Allowance,
         on_state: OnState = lambda _: None,
     ) -> None:
         self._store = store
@@ -78,6 +81,7 @@ class Delivery:
         self._team = team
         self._relay = relay
         self._courier = courier
+        self._allowance = allowance
         self._on_state = on_state
         self._lanes: defaultdict[bytes, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._steps = {
@@ -137,7 +141,7 @@ class Delivery:
         trouble = await self._refresh_team()
         files = await self._store.files(item.key)
         if self._team.known:
-            await self._check(item, files)
+            await self._check(item, files, online=trouble is None)
         if item.kind is Kind.OPEN and not item.number:
             await self._place(item)
             item = await self._item(item.key)
@@ -192,7 +196,7 @@ class Delivery:
             return error
         return None
 
-    async def _check(self, item: ItemRow, files: list[FileRow]) -> None:
+    async def _check(self, item: ItemRow, files: list[FileRow], *, online: bool) -> None:
         """Raise the rule that stands against an item, before anything of it leaves this device."""
         fact = _fact(item, tuple(_prospect(file) for file in files))
         if item.kind is not Kind.OPEN:
@@ -202,12 +206,14 @@ class Delivery:
         _, reason = judge(None, fact, self._team.roster.policy)
         if reason:
             raise refusal(reason)
+        await self._allowance.require(item, online=online)
 
     async def _place(self, item: ItemRow) -> None:
         """Choose where a new ticket goes, or goes instead."""
         written = datetime.fromtimestamp(item.created_at, UTC)
         month = written.year * 100 + written.month
-        await self._store.place_item(item.key, month, lambda index: self._rooms.place(month, index))
+        dated = self._rooms.dated(month)
+        await self._store.place_item(item.key, dated, lambda index: self._rooms.place(month, index))
         self._told("placed")
 
     async def _admit(self, item: ItemRow, on_progress: OnProgress) -> None:
@@ -278,7 +284,13 @@ class Delivery:
         body = BODIES[item.kind].from_bytes(item.body)
         if isinstance(body, OpenBody):  # which keys it has follows from its place
             user, proof = self._rooms.prove(room.row) if body.user_key else (b"", b"")
-            body = replace(body, reply_key=room.keys.reply.public, user_key=user, user_proof=proof)
+            body = replace(
+                body,
+                profile=sent_profile(body.profile, self._team.roster.policy),
+                reply_key=room.keys.reply.public,
+                user_key=user,
+                user_proof=proof,
+            )
         return Draft(item.kind, body, item.key, manifests)
 
     async def _manifests(self, item: ItemRow) -> tuple[Attachment, ...]:

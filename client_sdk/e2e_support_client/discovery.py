@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -55,20 +56,27 @@ class Discovery:
         for done, month in enumerate(months, 1):
             for row in await self._unknown(month):
                 await self._follow(row)
-                await self._store.set_read(row.number, MAILBOX_ENTRIES_MAX)  # it is no news
+                await self._store.set_read(row.number, MAILBOX_ENTRIES_MAX, clock.now())  # it is no news
                 found.append(row)
             on_progress(Progress("restore", done, len(months), _name(month)))
         await self.looked()
         return len(found)
 
+    async def look_again(self) -> None:
+        """Do as ``look`` if it was not looked for lately."""
+        if clock.now() - int(await self._trust.note(_LOOKED) or 0) >= LOOK_AFTER:
+            await self.look()
+
     async def look(self) -> None:
-        """Follow what another device made in this month or the one before, if it was not looked for lately."""
-        if clock.now() - int(await self._trust.note(_LOOKED) or 0) < LOOK_AFTER:
-            return
+        """Follow what another device made in this month or the one before.
+
+        Raises:
+            SupportError: the relay could not be asked, or its answer does not hold.
+        """
         now = _ordinal(clock.now())
-        for month in _span(now - 1, now):
-            for row in await self._unknown(month):
-                await self._follow(row)
+        found = await asyncio.gather(*(self._unknown(month) for month in _span(now - 1, now)))
+        for row in (row for month in found for row in month):
+            await self._follow(row)
         await self.looked()
 
     async def looked(self) -> None:
@@ -79,19 +87,20 @@ class Discovery:
         """Return the tickets of a month that hold something and are not known here."""
         known = {row.number for row in await self._store.tickets()}
         found: list[TicketRow] = []
-        free = 0
-        for place in range(PLACES_MAX):
-            row = self._rooms.place(month, place)
-            length = 0 if row.number in known else await self._length(row)
-            free = free + 1 if length is None else 0
-            if length:
-                found.append(row)
-            if free == GAP:
-                break
+        free = place = 0
+        while free < GAP and place < PLACES_MAX:
+            rows = [self._rooms.place(month, at) for at in range(place, place + GAP - free)]
+            place += len(rows)
+            lengths = await asyncio.gather(*(self._length(row, known) for row in rows))
+            for row, length in zip(rows, lengths, strict=True):
+                free = free + 1 if length is None else 0
+                found += [row] if length else []
         return found
 
-    async def _length(self, row: TicketRow) -> int | None:
-        """Return how many entries a place has; 0 for one that was erased, ``None`` for one that is free."""
+    async def _length(self, row: TicketRow, known: set[str]) -> int | None:
+        """Return how many entries a place has; 0 for one that is known or erased, ``None`` for one that is free."""
+        if row.number in known:
+            return 0
         try:
             return (await self._relay.read(row.mailbox, 0, self._rooms.keys(row).capability)).head.length
         except Refused as error:

@@ -43,9 +43,12 @@ class EventKind(StrEnum):
     MESSAGE = "message"
     STATUS = "status"
     FIELDS = "fields"
+    ASSIGNED = "assigned"
     RESOLVED = "resolved"
     CLOSED = "closed"
     REOPENED = "reopened"
+    CLOSING = "closing_soon"  # a resolved ticket will close by itself
+    ADMINISTRATOR = "administrator"  # somebody new can read tickets
     PROBLEM = "problem"
 
 
@@ -59,6 +62,9 @@ class Profile:
         account_type: plan or kind of account.
         email: address.
         locale: language tag.
+        auth_method: how the user has signed in; a team can refuse some methods.
+        notify_email: where the user wants mails that say that there is news, and never what; it is sent only to
+            teams that send mails, inside the encrypted ticket.
     """
 
     name: str = ""
@@ -66,6 +72,8 @@ class Profile:
     account_type: str = ""
     email: str = ""
     locale: str = ""
+    auth_method: str = ""
+    notify_email: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +284,7 @@ class TicketSummary:
         updated_at: when something visible happened last.
         unread: messages of the team that were not marked read.
         problem: code of what is wrong with the relay's answer for it; empty if nothing is.
+        hidden: whether the person has put it out of the list.
     """
 
     number: str
@@ -288,6 +297,7 @@ class TicketSummary:
     updated_at: datetime
     unread: int
     problem: str = ""
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,12 +307,18 @@ class Ticket:
     Attributes:
         summary: its line in the list.
         messages: everything that was said, in order.
-        actions: which of ``reply``, ``close`` and ``reopen`` the rules allow now.
+        actions: which of ``reply``, ``close``, ``reopen``, ``hide`` and ``follow_up`` the rules allow now.
         resolution: the note of its resolution.
         related: number of the ticket that it refers to.
         fields: answers to the form's further questions, by id.
         offline: empty, or why this is what was known before and not what the relay has now.
         events: who came to read it and who no longer can, told in their place among the messages.
+        reopen_until: until when the user may reopen it; ``None`` where they may not, or for ever (see ``actions``).
+        closes_at: when it closes by itself; ``None`` where it does not.
+        erase_at: when the team erases it; ``None`` where it does not.
+        assignee: who works on it; empty for nobody, and where the policy does not show it.
+        merged_into: number of the ticket in which it goes on; empty where it does not.
+        merged_from: numbers of tickets that go on in this one.
     """
 
     summary: TicketSummary
@@ -313,6 +329,12 @@ class Ticket:
     fields: dict[str, str]
     offline: str = ""
     events: tuple[TeamChange, ...] = ()
+    reopen_until: datetime | None = None
+    closes_at: datetime | None = None
+    erase_at: datetime | None = None
+    assignee: str = ""
+    merged_into: str = ""
+    merged_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,13 +370,14 @@ class Event:
 
     Attributes:
         kind: what it was.
-        number: in which ticket.
-        at: when the relay received it.
+        number: in which ticket; empty for ``administrator``.
+        at: when the relay received it, or when time did it.
         role: who did it, as the signature says.
         message: what was said; ``None`` for events without text.
         status: the ticket's label afterwards.
         cursor: give it to ``events(since=…)`` to go on after this event; empty for ``problem``.
         problem: code of the problem; empty otherwise.
+        what: one sentence for what happened outside of any ticket; empty otherwise.
     """
 
     kind: EventKind
@@ -365,6 +388,26 @@ class Event:
     status: str
     cursor: str
     problem: str = ""
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One line behind the bell.
+
+    Attributes:
+        kind: ``response`` and else as ``EventKind``: what a person is told.
+        number: the ticket that it leads to; empty for what is not about one.
+        at: when it happened.
+        read: whether the person has seen it, or the ticket since.
+        text: one sentence.
+    """
+
+    kind: str
+    number: str
+    at: datetime
+    read: bool
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from e2e_support_client import clock
 from e2e_support_client.model import Event, EventKind, Role, utc
 from e2e_support_client.port import RelayPort
 from e2e_support_client.reader import Reader
+from e2e_support_client.reminders import Reminders
 from e2e_support_client.retry import RetryPolicy
 from e2e_support_client.rooms import Rooms
 from e2e_support_client.store import JournalRow, LocalStore
@@ -44,12 +45,14 @@ class Journal:
         store: keeps the journal.
         rooms: the tickets.
         reader: what messages say.
+        reminders: what time alone has done.
     """
 
-    def __init__(self, store: LocalStore, rooms: Rooms, reader: Reader) -> None:
+    def __init__(self, store: LocalStore, rooms: Rooms, reader: Reader, reminders: Reminders) -> None:
         self._store = store
         self._rooms = rooms
         self._reader = reader
+        self._reminders = reminders
 
     async def after(self, cursor: str, number: str | None = None) -> list[Event]:
         """Return what happened after an event; nothing that this device itself wrote.
@@ -61,9 +64,9 @@ class Journal:
         Raises:
             UsageError: ``bad_cursor``.
         """
-        return [
-            await self._event(row) for row in await self._store.journal(_place(cursor), number) if not row.own
-        ]
+        after = _place(cursor)
+        await self._reminders.look()
+        return [await self._event(row) for row in await self._store.journal(after, number) if not row.own]
 
     async def problems(self, told: dict[str, str]) -> list[Event]:
         """Return tickets whose problem has changed, and remember in ``told`` that they were told."""
@@ -90,6 +93,9 @@ class Journal:
         return [place for _, place in sorted(places, key=lambda item: -item[0])]
 
     async def _event(self, row: JournalRow) -> Event:
+        if row.at:
+            at = utc(row.at)
+            return Event(row.kind, row.number, at, row.role, None, row.status, str(row.id), what=row.what)
         async with self._rooms.open(row.number) as room:
             entry = room.thread.entries[row.seq]
         message = await self._reader.message(row.number, row.seq)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from e2e_support.policy import Policy
 from e2e_support.policy_form import message_form
 from e2e_support.policy_parts import PriorityMode
+from e2e_support_client.allowance import Today
 from e2e_support_client.plain import plain_line
 from e2e_support_client.policy_words import (
     LEAVES,
@@ -20,7 +21,6 @@ from e2e_support_client.policy_words import (
 )
 from e2e_support_client.render import categories_json, count
 from e2e_support_client.terminal import Command, Json, Terminal, iso, stamp
-from e2e_support_client.today import Today
 from e2e_support_client.trust_cli import OpenClient, known_team
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from e2e_support.content import Attachment, OpenBody
 from e2e_support.errors import SupportError, TransportError, UsageError
-from e2e_support.ticket_state import advance
-from e2e_support.vocab import Kind, Verdict
+from e2e_support.ids import MailboxId
+from e2e_support.policy import Policy
+from e2e_support.ticket_keys import parse_number, ticket_number
+from e2e_support.ticket_state import TicketState, advance, erase_due, reopen_until
+from e2e_support.vocab import Kind, Lifecycle, Verdict
 from e2e_support_client import clock
 from e2e_support_client.discovery import Discovery
 from e2e_support_client.model import Message, State, Ticket, TicketSummary, utc
@@ -17,7 +22,7 @@ from e2e_support_client.room import Room
 from e2e_support_client.rooms import Rooms
 from e2e_support_client.store import ItemRow, LocalStore
 from e2e_support_client.team import Team
-from e2e_support_client.view import actions, messages, summary, team_events
+from e2e_support_client.view import actions, assignee_name, is_hidden, messages, summary, team_events
 
 AT_ONCE: Final = 8  # tickets that are asked for at the same time
 WAITING_TEXT: Final = {
@@ -54,7 +59,7 @@ class Reader:
         if trouble or not self._team.known:
             return trouble
         with suppress(SupportError):  # what is known goes on
-            await self._discovery.look()
+            await self._discovery.look_again()
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def one(number: str) -> str:
@@ -100,8 +105,13 @@ class Reader:
 
     # --- showing -----------------------------------------------------------------------------------------
 
-    async def lines(self, text: str) -> list[TicketSummary]:
-        """Return a line for every ticket that has a text in number, subject or messages; empty for all."""
+    async def lines(self, text: str, *, hidden: bool = False) -> list[TicketSummary]:
+        """Return a line for every ticket that has a text in number, subject or messages.
+
+        Args:
+            text: in any case; a number in any spelling; empty for all tickets.
+            hidden: whether those that were put away are among them.
+        """
         waiting = await self.waiting()
         found = [_waiting_line(item) for item in waiting.values()]
         lines = [line for line in found if _has(line, (), text)]
@@ -109,7 +119,8 @@ class Reader:
             if row.number not in waiting:
                 async with self._rooms.open(row.number) as room:
                     line = await self._line(room)
-                    if line is not None and _has(line, self._said(room), text):
+                    shown = line is not None and (hidden or not line.hidden)
+                    if line is not None and shown and _has(line, self._said(room), text):
                         lines.append(line)
         return lines
 
@@ -122,15 +133,40 @@ class Reader:
         item = (await self.waiting()).get(number)
         if item is not None:
             return Ticket(_waiting_line(item), (), frozenset(), "", "", {}, offline)
+        merged = await self._merged()
         async with self._rooms.open(number) as room:
-            state = advance(room.thread.require_state(), clock.now())
+            roster, now = self._team.roster, clock.now()
+            state = advance(room.thread.require_state(), now)
             line = await self._line(room)
             assert line is not None  # noqa: S101 - there is a state
-            allowed = actions(state, self._team.roster.policy, clock.now())
-            fields = {pair.name: pair.value for pair in state.fields}
-            note = state.resolution_note
-            events = tuple(team_events(room.thread.entries, self._team.roster))
-            return Ticket(line, self._said(room), allowed, note, state.related, fields, offline, events)
+            into = ticket_number(MailboxId(state.merged_into)) if state.merged_into else ""
+            if into and await self._store.ticket(into) is None:
+                line = replace(line, problem=line.problem or "merged_unknown")
+            ends = _ends(state, roster.policy)
+            return Ticket(
+                line,
+                self._said(room),
+                actions(state, roster.policy, now),
+                state.resolution_note,
+                state.related,
+                {pair.name: pair.value for pair in state.fields},
+                offline,
+                tuple(team_events(room.thread.entries, roster)),
+                *ends,
+                assignee=assignee_name(state, roster),
+                merged_into=into,
+                merged_from=tuple(one for one, other in merged.items() if other == number),
+            )
+
+    async def _merged(self) -> dict[str, str]:
+        """Return tickets that ended in others, by number."""
+        merged = dict[str, str]()
+        for row in await self._store.tickets():
+            async with self._rooms.open(row.number) as room:
+                state = room.thread.state
+                if state is not None and state.merged_into:
+                    merged[row.number] = ticket_number(MailboxId(state.merged_into))
+        return merged
 
     async def message(self, number: str, seq: int) -> Message | None:
         """Return one message of a ticket, if that entry says something."""
@@ -160,8 +196,10 @@ class Reader:
         number = room.row.number
         unread = await self._store.unread(number)
         row = await self._store.ticket(number) or room.row
+        state = room.thread.at(clock.now())
+        hidden = is_hidden(state, row.hidden_at)
         return summary(
-            number, room.thread.at(clock.now()), self._team.roster.policy, unread=unread, problem=row.problem
+            number, state, self._team.roster.policy, unread=unread, problem=row.problem, hidden=hidden
         )
 
     def _said(self, room: Room) -> tuple[Message, ...]:
@@ -180,6 +218,18 @@ def _waiting_line(item: ItemRow) -> TicketSummary:
     )
 
 
+def _ends(state: TicketState, policy: Policy) -> tuple[datetime | None, datetime | None, datetime | None]:
+    """Return until when a ticket may be reopened, when it closes by itself, and when the team erases it."""
+    closed, resolved = (state.lifecycle is one for one in (Lifecycle.CLOSED, Lifecycle.RESOLVED))
+    until = reopen_until(state, policy) if closed else 0
+    due = state.close_due if resolved else 0
+    erased = erase_due(state, policy) if closed else 0
+    return utc(until) if until else None, utc(due) if due else None, utc(erased) if erased else None
+
+
 def _has(line: TicketSummary, said: tuple[Message, ...], text: str) -> bool:
     wanted = text.casefold()
+    with suppress(UsageError):
+        if text and parse_number(text) == line.number:
+            return True
     return any(wanted in part.casefold() for part in (line.number, line.subject, *(m.body for m in said)))

@@ -27,6 +27,7 @@ from e2e_support_client.model import (
     TicketSummary,
 )
 from e2e_support_client.plain import plain_line, plain_text
+from e2e_support_client.render_lifecycle import course_json, course_text
 from e2e_support_client.terminal import Json, ago, iso, size_of, stamp
 
 KEPT: Final = "kept; it is sent when the network is back"
@@ -45,6 +46,9 @@ _NEWS: Final = {
     EventKind.REOPENED: "Reopened",
     EventKind.STATUS: "Status",
     EventKind.FIELDS: "Changed",
+    EventKind.ASSIGNED: "Assigned",
+    EventKind.CLOSING: "Closes soon by itself",
+    EventKind.ADMINISTRATOR: "The team changed",
     EventKind.OPENED: "Opened",
     EventKind.PROBLEM: "Problem",
 }
@@ -68,6 +72,7 @@ _REASONS: Final = {
     "malformed": "it is not well formed",
     "rollback": "the relay shows an older history than before",
     "fork": "the relay shows another history than before",
+    "merged_unknown": "it goes on in a ticket that this device does not know: ask the team what it is",
     "relay_says_erased": "the relay says that it was erased; what this device holds is kept",
     "relay_says_not_found": "the relay does not know it any more; what this device holds is kept",
     "bad_receipt": "the relay's receipt does not hold",
@@ -112,7 +117,7 @@ def ticket_json(ticket: Ticket) -> dict[str, Json]:
             {"at": iso(event.at), "what": event.what, "after": event.after} for event in ticket.events
         ],
     }
-    return summary_json(ticket.summary) | whole
+    return summary_json(ticket.summary) | whole | course_json(ticket)
 
 
 def message_json(message: Message) -> Json:
@@ -200,8 +205,13 @@ def list_text(page: Page, now: int) -> str:
     return f"{table(rows)}\n\n{count(len(page), 'ticket')}, {unread} with something new (*)."
 
 
-def ticket_text(ticket: Ticket) -> str:
-    """Return a ticket as a person reads it from top to bottom."""
+def ticket_text(ticket: Ticket, now: int) -> str:
+    """Return a ticket as a person reads it from top to bottom.
+
+    Args:
+        ticket: the ticket.
+        now: seconds since 1970, for how much time is left.
+    """
     line = ticket.summary
     facts = [plain_line(fact) for fact in (line.status_text, line.category, line.priority) if fact]
     head = [
@@ -211,6 +221,7 @@ def ticket_text(ticket: Ticket) -> str:
     head += [f"{plain_line(name)}: {plain_line(value)}" for name, value in ticket.fields.items()]
     head += [f"Refers to {plain_line(ticket.related)}"] if ticket.related else []
     head += [f"! {reason_text(line.problem)}"] if line.problem else []
+    head += course_text(ticket, now)
     if ticket.resolution:
         head += ["", "Resolution:", textwrap.indent(plain_text(ticket.resolution).strip("\n"), "  ")]
     foot = [_offers(ticket)] if ticket.actions else []
@@ -282,7 +293,7 @@ def team_text(team: TeamInfo) -> str:
 
 def event_text(event: Event) -> str:
     """Return something that happened, on one line."""
-    said = plain_line(event.message.body)[:80] if event.message else ""
+    said = plain_line(event.message.body)[:80] if event.message else plain_line(event.what)
     told = said or (reason_text(event.problem) if event.problem else plain_line(event.status))
     return f"{stamp(event.at)}  {event.number}  {_NEWS[event.kind]}: {told}".rstrip(": ")
 
@@ -341,9 +352,8 @@ def count(number: int, one: str) -> str:
 
 def _offers(ticket: Ticket) -> str:
     number = ticket.summary.number
-    words = {"reply": "reply", "close": "close", "reopen": "reopen"}
     return "You can: " + ", ".join(
-        f"e2e-ticket {words[action]} {number}" for action in sorted(ticket.actions)
+        f"e2e-ticket {action.replace('_', '-')} {number}" for action in sorted(ticket.actions)
     )
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from e2e_support.content import Author
+from e2e_support.content import Author, FieldsBody
 from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened, Record, Sealed
 from e2e_support.errors import PeerError, UsageError
 from e2e_support.ids import BlobId
 from e2e_support.limits import PAGE_BYTES_MAX, PAGE_ITEMS_MAX
 from e2e_support.thread import Thread
 from e2e_support.ticket_keys import TicketKeys, UserKeyPort
-from e2e_support.ticket_state import Fact, label
-from e2e_support.vocab import AuthorRole, Kind
+from e2e_support.ticket_state import NOBODY, Fact, label
+from e2e_support.vocab import AuthorRole, Kind, Verdict
 from e2e_support.wire import Head, Page, Stored
 from e2e_support_client import clock
 from e2e_support_client.channel import Channel, KeepSealed
+from e2e_support_client.model import EventKind
 from e2e_support_client.port import Refused, RelayPort
 from e2e_support_client.store import JournalRow, TicketRow
 from e2e_support_client.team import Team
@@ -175,11 +176,20 @@ class Room:
         self.refresh_team()  # opening it may have fetched newer links
         judged = self.thread.take(opened)
         self.fresh.append(opened.record())
-        kind = event_kind(judged)
+        kind = self._event_kind(judged)
         if kind is not None:
             message_id = judged.inner.message_id if judged.inner else b""
             place = (0, self.row.number, judged.seq)
             self.journal.append(JournalRow(*place, kind, role_of(judged), self.status(), message_id))
+
+    def _event_kind(self, judged: Opened) -> EventKind | None:
+        """Return what an entry tells the person; that time closed the ticket is told when it does (``reminders``)."""
+        if judged.inner and judged.inner.kind is Kind.AUTO_CLOSE and judged.verdict is Verdict.OK:
+            return None
+        kind, body = event_kind(judged), judged.body
+        shown = bool(self.team.roster.policy.staff.show_assignee)
+        assigns = isinstance(body, FieldsBody) and body.assignee not in {b"", NOBODY}
+        return EventKind.ASSIGNED if kind is EventKind.FIELDS and shown and assigns else kind
 
     def status(self) -> str:
         """Return the id of the ticket's label; empty while it has no valid opening."""

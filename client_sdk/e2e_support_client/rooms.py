@@ -148,6 +148,8 @@ class Rooms:
             async with self.open(number) as room:
                 await room.pull()
         except Refused as error:
+            if error.code == "not_found" and await self._is_kept_free(number):
+                return
             await self._note(number, f"relay_says_{error.code}" if error.code in CLAIMS else error.code)
             raise
         except SupportError as error:
@@ -157,6 +159,11 @@ class Rooms:
                 await self._note(number, error.code)
             raise
         await self._note(number, "")
+
+    async def _is_kept_free(self, number: str) -> bool:
+        """Tell whether a place waits for the team, which need not ever use it."""
+        row = await self.row(number)
+        return row.reserved and not await self._store.records(row.number)
 
     async def _keep_contradiction(self, number: str) -> None:
         """Look for two receipts that cannot both be honest, where a relay shows another history than before."""

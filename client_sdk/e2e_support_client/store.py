@@ -79,6 +79,27 @@ CREATE TABLE notes (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE proofs (id INTEGER PRIMARY KEY AUTOINCREMENT, found_at INTEGER NOT NULL, data BLOB NOT NULL UNIQUE);
 CREATE TABLE masters (era INTEGER PRIMARY KEY, master BLOB NOT NULL);
 """,
+    """
+ALTER TABLE tickets ADD COLUMN hidden_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tickets ADD COLUMN seen_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tickets ADD COLUMN reserved INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE happened (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    number TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    role TEXT NOT NULL,
+    status TEXT NOT NULL,
+    own INTEGER NOT NULL,
+    at INTEGER NOT NULL DEFAULT 0,
+    what TEXT NOT NULL DEFAULT ''
+);
+INSERT INTO happened (id, number, seq, kind, role, status, own)
+    SELECT id, number, seq, kind, role, status, own FROM journal;
+DROP TABLE journal;
+ALTER TABLE happened RENAME TO journal;
+CREATE INDEX journal_number ON journal (number, seq);
+""",
 )
 """Released scripts never change; a new version adds one."""
 
@@ -94,6 +115,9 @@ class TicketRow:
         place: index of its keys within the month.
         read_upto: number of entries that the person has seen.
         problem: what was wrong with the relay's last answer; empty if nothing.
+        hidden_at: when the closing came that the person wants to see no more, seconds since 1970; 0 for none.
+        seen_at: when the person last looked at it.
+        reserved: whether the place is kept for a ticket that the team opens with a card.
     """
 
     number: str
@@ -102,6 +126,9 @@ class TicketRow:
     place: int
     read_upto: int = 0
     problem: str = ""
+    hidden_at: int = 0
+    seen_at: int = 0
+    reserved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +200,8 @@ class JournalRow:
         status: id of the ticket's label afterwards.
         message_id: of the entry, to know what this device wrote itself; not kept.
         own: whether this device wrote it; found out by the store.
+        at: when time alone did it, or when it happened outside of any ticket; 0 where an entry says it.
+        what: one sentence for what happened outside of any ticket.
     """
 
     id: int
@@ -183,6 +212,8 @@ class JournalRow:
     status: str
     message_id: bytes = b""
     own: bool = False
+    at: int = 0
+    what: str = ""
 
 
 class LocalStore:
@@ -245,16 +276,11 @@ class LocalStore:
 
         Args:
             key: the item that opens it.
-            month: yyyymm.
+            month: as ``TicketRow.month``.
             ticket_at: returns the ticket of an index in that month.
         """
         async with self._db.transaction() as write:
-            last = await write.fetch_one("SELECT max(place) AS last FROM tickets WHERE month = ?", month)
-            ticket = ticket_at(0 if last is None or last["last"] is None else int(last["last"]) + 1)
-            await write.execute(
-                "INSERT INTO tickets (number, mailbox, month, place) VALUES (?, ?, ?, ?)",
-                *(ticket.number, bytes(ticket.mailbox), ticket.month, ticket.place),
-            )
+            ticket = await take_place(write, month, ticket_at)
             await write.execute(
                 "UPDATE outbox SET number = ?, sealed = NULL, state = ? WHERE key = ?",
                 *(ticket.number, State.DRAFT, key),
@@ -262,11 +288,12 @@ class LocalStore:
             await write.execute("UPDATE files SET upload = NULL, manifest = NULL WHERE item = ?", key)
         return ticket
 
-    async def set_read(self, number: str, upto: int) -> None:
-        """Remember that the person has seen the first ``upto`` entries."""
+    async def set_read(self, number: str, upto: int, seen_at: int) -> None:
+        """Remember that the person has seen the first ``upto`` entries, and when."""
         async with self._db.transaction() as write:
             await write.execute(
-                "UPDATE tickets SET read_upto = max(read_upto, ?) WHERE number = ?", upto, number
+                "UPDATE tickets SET read_upto = max(read_upto, ?), seen_at = max(seen_at, ?) WHERE number = ?",
+                *(upto, seen_at, number),
             )
 
     async def set_problem(self, number: str, code: str) -> None:
@@ -324,7 +351,8 @@ class LocalStore:
         """Return how many messages of the team the person has not seen."""
         row = await self._db.fetch_one(
             "SELECT count(*) AS unread FROM journal JOIN tickets USING (number) WHERE number = ? AND"
-            " role = 'team' AND seq >= read_upto AND kind IN ('message', 'resolved', 'closed', 'reopened')",
+            " role = 'team' AND (CASE WHEN at > 0 THEN at > seen_at ELSE seq >= read_upto END)"
+            " AND kind IN ('opened', 'message', 'resolved', 'closed', 'reopened')",
             number,
         )
         return int(row["unread"]) if row else 0
@@ -435,6 +463,17 @@ class LocalStore:
         return True
 
 
+async def take_place(write: Transaction, month: int, ticket_at: Callable[[int], TicketRow]) -> TicketRow:
+    """Return the ticket at the next free place of a month, which is taken by that; as ``place_item``."""
+    last = await write.fetch_one("SELECT max(place) AS last FROM tickets WHERE month = ?", month)
+    ticket = ticket_at(0 if last is None or last["last"] is None else int(last["last"]) + 1)
+    await write.execute(
+        "INSERT INTO tickets (number, mailbox, month, place) VALUES (?, ?, ?, ?)",
+        *(ticket.number, bytes(ticket.mailbox), ticket.month, ticket.place),
+    )
+    return ticket
+
+
 async def _deliver(write: Transaction, key: MessageId) -> None:
     await write.execute(
         "INSERT OR REPLACE INTO delivered SELECT idempotency, number FROM outbox"
@@ -455,6 +494,9 @@ def _ticket(row: Row) -> TicketRow:
         row["place"],
         row["read_upto"],
         row["problem"],
+        row["hidden_at"],
+        row["seen_at"],
+        bool(row["reserved"]),
     )
 
 
@@ -491,7 +533,9 @@ def _file(row: Row) -> FileRow:
 
 def _journal(row: Row) -> JournalRow:
     kind, role = EventKind(row["kind"]), Role(row["role"])
-    return JournalRow(row["id"], row["number"], row["seq"], kind, role, row["status"], own=bool(row["own"]))
+    place = (row["id"], row["number"], row["seq"])
+    own = bool(row["own"])
+    return JournalRow(*place, kind, role, row["status"], own=own, at=row["at"], what=row["what"])
 
 
 _SEALED_MAX = ENTRY_MAX + KIB

@@ -1,4 +1,4 @@
-"""What a user can do with tickets: open, list, read, answer, close, reopen, download, mark read."""
+"""What a user can do with tickets: open, answer, close, reopen, list, read, download."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from e2e_support.crypto.suite import KEM_PUBLIC, PUBLIC_SIGN
 from e2e_support.errors import UsageError
 from e2e_support.ticket_keys import parse_number
 from e2e_support.vocab import Kind
-from e2e_support_client.context import Context
 from e2e_support_client.courier import prepare
 from e2e_support_client.debug.report import DebugReport
 from e2e_support_client.delivery import no_progress
+from e2e_support_client.lifecycle import TicketList
 from e2e_support_client.model import Attachable, Message, OnProgress, Page, Ticket, TicketRef, TicketSummary
 from e2e_support_client.store import TicketRow
 
@@ -30,12 +30,8 @@ LINKED: Final = bytes(
 )  # likewise the key that joins a user's tickets; empty where they stay apart
 
 
-class Tickets:
+class Tickets(TicketList):
     """The user's tickets with one team; ``SupportClient.tickets``."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._reader = context.reader
 
     # --- writing -----------------------------------------------------------------------------------------
 
@@ -103,6 +99,53 @@ class Tickets:
             offline=offline,
         )
 
+    async def follow_up(  # noqa: PLR0913 - options by keyword
+        self,
+        number: str,
+        body: str,
+        *,
+        subject: str | None = None,
+        category: str | None = None,
+        priority: str | None = None,
+        fields: Mapping[str, str] | None = None,
+        attachments: Sequence[Attachable] = (),
+        idempotency_key: str | None = None,
+        on_progress: OnProgress = no_progress,
+        offline: Offline = "queue",
+    ) -> TicketRef:
+        """Open a ticket that refers to one that is over, filled in as that one was (S2-33).
+
+        Args:
+            number: the ticket that is over.
+            body: the text.
+            subject: what it is about; the old one's by default.
+            category: its category, likewise.
+            priority: as for ``create``.
+            fields: its answers, likewise; those that the form asks for no more are left out.
+            attachments: as for ``create``, likewise the rest.
+            idempotency_key: as for ``create``.
+            on_progress: as for ``create``.
+            offline: as for ``create``.
+
+        Raises:
+            UsageError: as for ``create`` and ``get``.
+        """
+        old = await self.get(number)
+        asked = {field.id for field in self._context.team.roster.policy.fields}
+        answers = {name: value for name, value in old.fields.items() if name in asked}
+        return await self.create(
+            old.summary.subject if subject is None else subject,
+            body,
+            category=category or old.summary.category,
+            priority=priority,
+            fields=answers if fields is None else fields,
+            attachments=attachments,
+            related=old.summary.number,
+            idempotency_key=idempotency_key,
+            on_progress=on_progress,
+            offline=offline,
+        )
+
     async def reply(
         self,
         number: str,
@@ -161,11 +204,6 @@ class Tickets:
         row = await self._stored_row(number)
         return await self._send(Kind.REOPEN, ReopenBody(_text(body)), row.number, offline=offline)
 
-    async def mark_read(self, number: str) -> None:
-        """Remember on this device that the person has seen everything that is in a ticket now."""
-        async with self._context.rooms.open(number) as room:
-            await self._context.store.set_read(room.row.number, room.length)
-
     # --- reading -----------------------------------------------------------------------------------------
 
     async def list(
@@ -177,6 +215,7 @@ class Tickets:
         updated_since: datetime | None = None,
         order: Order = "updated",
         limit: int | None = None,
+        hidden: bool = False,
     ) -> Page:
         """Return the user's tickets, the newest first, with what the relay has now if it can be reached.
 
@@ -187,12 +226,13 @@ class Tickets:
             updated_since: keep what changed at or after this time.
             order: by last change or by creation.
             limit: how many at most.
+            hidden: whether hidden ones are among them.
         """
         offline = await self._reader.sync()
         wanted = {status} if isinstance(status, str) else status
         kept = [
             line
-            for line in await self._reader.lines(text or "")
+            for line in await self._reader.lines(text or "", hidden=hidden)
             if (wanted is None or _labels(wanted, line))
             and category in {None, line.category}
             and (updated_since is None or line.updated_at >= updated_since)

@@ -17,15 +17,15 @@ from e2e_support.content import (
     ResolutionBody,
 )
 from e2e_support.conversation import Opened
-from e2e_support.ids import MemberId
+from e2e_support.ids import DeviceId, MemberId
 from e2e_support.limits import CLOCK_WARNING
 from e2e_support.policy import Policy
-from e2e_support.policy_parts import StaffIdentity
+from e2e_support.policy_parts import StaffIdentity, UserDelete
 from e2e_support.roster import TrustedRoster
 from e2e_support.roster_links import open_link
 from e2e_support.ticket import judge
 from e2e_support.ticket_state import Fact, TicketState, label
-from e2e_support.vocab import AuthorRole, Kind, Verdict
+from e2e_support.vocab import AuthorRole, Kind, Lifecycle, Verdict
 from e2e_support_client.model import (
     AttachmentInfo,
     Author,
@@ -176,7 +176,13 @@ def _changes(roster: TrustedRoster, start: int, end: int, after: int) -> Iterato
 
 
 def summary(
-    number: str, state: TicketState | None, policy: Policy, *, unread: int, problem: str
+    number: str,
+    state: TicketState | None,
+    policy: Policy,
+    *,
+    unread: int,
+    problem: str,
+    hidden: bool = False,
 ) -> TicketSummary | None:
     """Return a ticket's line in the list; ``None`` while it has no valid opening."""
     if state is None:
@@ -193,6 +199,7 @@ def summary(
         utc(state.updated_at),
         unread,
         problem,
+        hidden,
     )
 
 
@@ -203,7 +210,35 @@ def actions(state: TicketState, policy: Policy, now: int) -> frozenset[str]:
         _, reason = judge(state, Fact(1, kind, AuthorRole.USER, body, now), policy)
         if not reason:
             allowed.add(name)
+    closed = state.lifecycle is Lifecycle.CLOSED
+    if closed and policy.delete.user is not UserDelete.NEVER:
+        allowed.add("hide")
+    if closed and not allowed & {"reply", "reopen"} and not state.merged_into:
+        allowed.add("follow_up")
     return frozenset(allowed)
+
+
+def is_hidden(state: TicketState | None, hidden_at: int) -> bool:
+    """Tell whether a ticket stays out of the list: as long as it is closed as it was when it was put away.
+
+    Args:
+        state: as time has made it.
+        hidden_at: ``TicketRow.hidden_at``.
+    """
+    return bool(hidden_at) and state is not None and state.closed_at == hidden_at
+
+
+def assignee_name(state: TicketState, roster: TrustedRoster) -> str:
+    """Return who works on a ticket, where users may see that; empty for nobody."""
+    if not state.assignee or not roster.policy.staff.show_assignee:
+        return ""
+    return device_name(state.assignee, roster)
+
+
+def device_name(device_id: bytes, roster: TrustedRoster) -> str:
+    """Return what a device of the team, or the member whose first it is, is called; also one that was removed."""
+    device = roster.devices_ever.get(DeviceId(device_id))
+    return device.record.label if device else UNKNOWN_NAME
 
 
 def _text(opened: Opened) -> str:

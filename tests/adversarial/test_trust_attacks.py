@@ -16,7 +16,7 @@ from e2e_support.proof import ProofKind, check_proof
 from e2e_support.roster_links import DeviceRevoke
 from e2e_support.support_link import SupportLink
 from e2e_support.vocab import Role
-from e2e_support_client import State, SupportClient, render, team
+from e2e_support_client import State, SupportClient, clock, render, team
 from e2e_support_client.testing import Fault
 from team_builder import EPOCH, Device, device
 from user_kit import BODY, FAKE_URL, SUBJECT, Console, World, fake_world
@@ -72,12 +72,12 @@ async def test_2_only_the_team_confirms(world: World) -> None:
         await world.console.answer(number)
         ticket = await user.tickets.get(number)
         assert [message.confirmed for message in ticket.messages] == [False]
-        assert "· stored" in render.ticket_text(ticket)
+        assert "· stored" in render.ticket_text(ticket, clock.now())
         world.fake.heal()
         await user.tickets.reply(number, "x")
         ticket = await user.tickets.get(number)
         assert [message.confirmed for message in ticket.messages] == [True, False, False]
-        assert "· confirmed by the team" in render.ticket_text(ticket)
+        assert "· confirmed by the team" in render.ticket_text(ticket, clock.now())
 
 
 # --- 7: an old or foreign list -----------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ async def test_new_readers_are_told_in_the_ticket(world: World, monkeypatch: pyt
         assert (added.what, added.after) == ("A new administrator can read this ticket: ben (agent)", 1)
         assert ("Removed" in removed.what, removed.after) == (True, 2)
         assert [message.body for message in ticket.messages] == [BODY, "Look again."]
-        text = render.ticket_text(ticket)
+        text = render.ticket_text(ticket, clock.now())
         assert text.index(BODY) < text.index("can read this ticket") < text.index("Look again.")
         assert text.index("Look again.") < text.index("Removed")
         assert render.ticket_json(ticket)["events"]
@@ -126,7 +126,7 @@ async def test_14_a_closing_cannot_be_taken_back(world: World) -> None:
         after = await user.tickets.get(number)
         assert after.summary.problem == "rollback"
         assert after.summary.status == before.summary.status
-        assert "older history" in render.ticket_text(after)
+        assert "older history" in render.ticket_text(after, clock.now())
 
 
 async def test_15_two_histories_are_proven(world: World) -> None:

@@ -99,7 +99,7 @@ async def test_34_no_escape_sequence_reaches_a_terminal(tmp_path: Path) -> None:
         ticket = await user.tickets.get(ref.number)
         page = await user.tickets.list()
         printed = [
-            render.ticket_text(ticket),
+            render.ticket_text(ticket, clock.now()),
             render.list_text(page, clock.now()),
             render.team_text(await user.verify_team()),
             render.categories_text(user.policy),
@@ -128,7 +128,7 @@ async def test_33_markup_is_text(world: World) -> None:
         ref = await user.tickets.create(SUBJECT, SCRIPT, category="billing")
         ticket = await user.tickets.get(ref.number)
     assert ticket.messages[0].body == SCRIPT
-    assert SCRIPT in render.ticket_text(ticket)
+    assert SCRIPT in render.ticket_text(ticket, clock.now())
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ async def test_35_no_name_makes_a_badge(world: World, name: str) -> None:
 @given(st.text(max_size=60), st.text(max_size=200), st.text(max_size=40))
 def test_34_no_text_breaks_the_output(subject: str, body: str, name: str) -> None:
     """Any subject, body and file name can be printed, on lines of their own, and does nothing."""
-    printed = render.ticket_text(_ticket(subject, body, name))
+    printed = render.ticket_text(_ticket(subject, body, name), clock.now())
     assert harmless(printed)
     assert printed.split("\n")[0].startswith("T-00000-00000")
 
@@ -394,7 +394,7 @@ async def test_81_a_bare_claim_purges_nothing(world: World, mood: str, problem: 
         ticket = await user.tickets.get(ref.number)
         assert [message.body for message in ticket.messages] == [BODY, "Look again."]
         assert ticket.summary.problem == problem
-        assert "the relay" in render.ticket_text(ticket)
+        assert "the relay" in render.ticket_text(ticket, clock.now())
         assert (await user.tickets.get(ref.number)).summary.problem == ""
 
 

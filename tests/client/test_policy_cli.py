@@ -18,10 +18,10 @@ from e2e_support.policy import Policy
 from e2e_support.policy_parts import DayBoundary
 from e2e_support.presets import PANEL, PORTAL, RECORD
 from e2e_support_client import cli, clock
+from e2e_support_client.allowance import Today
 from e2e_support_client.policy_cli import policy_json, policy_text
 from e2e_support_client.policy_words import LEAVES
 from e2e_support_client.testing import Fault
-from e2e_support_client.today import Today
 from e2e_support_keys.bundle import UserBundle
 from e2e_support_keys.keystore import FileKeystore
 from e2e_support_keys.vault import FLOOR
