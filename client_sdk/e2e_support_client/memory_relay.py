@@ -182,8 +182,8 @@ class MemoryRelay:
 
     @property
     def mailboxes(self) -> tuple[MailboxId, ...]:
-        """The mailboxes, in the order of their creation."""
-        return tuple(self._mailboxes)
+        """The mailboxes that were not erased, in the order of their creation."""
+        return tuple(mailbox for mailbox, box in self._mailboxes.items() if box.tombstone is None)
 
     # --- anyone ------------------------------------------------------------------------------------------
 

@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from e2e_support.errors import UsageError
+from e2e_support.errors import PeerError, UsageError
 from e2e_support.ids import TeamId
+from e2e_support.mailbox import relay_key_id
 from e2e_support.policy import Policy
 from e2e_support.presets import DEFAULT
+from e2e_support.roster import begin_batch
 from e2e_support.support_link import SupportLink
 from e2e_support.wire import Batch, Found
 from e2e_support_client import clock
 from e2e_support_client.port import Refused, RelayPort
 from e2e_support_console.desk import Desk
 from e2e_support_console.index import bytes_of, forget, open_index, remember
+from e2e_support_console.invites import try_door
 from e2e_support_keys.bundle import DeviceBundle
 from e2e_support_keys.ceremony import found_team
 from e2e_support_keys.keystore import Keystore
@@ -77,7 +80,7 @@ async def found(
 
     Raises:
         UsageError: ``team_exists``, ``other_relay``, ``Refused`` ``code_refused``, or what the keystore raises.
-        TrustError, PeerError: the keys do not work, or the relay is none.
+        TrustError, PeerError: the keys do not work, or the relay is none or another one (``other_relay_key``).
         TransportError: the relay is away; what was made is kept, run it again.
     """
     bundle = load_device(keystore) or await _make(relay, wanted, keystore, state_dir)
@@ -91,13 +94,15 @@ async def found(
 
 
 async def confirm(desk: Desk) -> None:
-    """See that the relay serves this very team and that its tickets open here; then the founding is over.
+    """See that the relay serves this very team, signs with its key, and that its tickets open here; then it is founded.
 
     Raises:
-        TrustError, PeerError: the relay serves something else, or a test ticket does not open.
+        TrustError, PeerError: the relay serves something else or signs with another key than the genesis says
+            (``bad_receipt``), or a test ticket does not open.
     """
     await desk.team.refresh()
     rehearse(desk.roster, desk.team.keys, desk.bundle.signer(), clock.random)
+    await try_door(desk)
     async with desk.store.transaction() as change:
         await forget(change, _FOUNDING)
 
@@ -150,8 +155,20 @@ async def _tell(relay: RelayPort, url: str, bundle: DeviceBundle, batch: bytes, 
             f"an unfinished team for {pin.url} is here",
             hint="Finish that one, or use another home.",
         )
+    await _require_stated_key(relay, Batch.from_bytes(batch))
     if not await _is_known(relay, pin.team_id):
         await relay.found(Found(code, Batch.from_bytes(batch)))
+
+
+async def _require_stated_key(relay: RelayPort, founding: Batch) -> None:
+    """Do nothing if the relay still states the key in the genesis: users take receipts under no other."""
+    if relay_key_id((await relay.info()).relay_key) not in begin_batch(founding).current_relay_keys:
+        raise PeerError(
+            "other_relay_key",
+            "the relay states another key than this team was made for",
+            hint="It was set up anew, or somebody stands between you and it. Ask whoever runs it; then found the "
+            "team from another --home.",
+        )
 
 
 async def _is_known(relay: RelayPort, team_id: TeamId) -> bool:

@@ -10,9 +10,9 @@ from e2e_support.admission import admit_hash, day_of, prove_team
 from e2e_support.destruction import Deed, DestructionBody, sign_destruction
 from e2e_support.errors import PeerError, TrustError, UsageError
 from e2e_support.invitation import Invitation, join_hash
-from e2e_support.mailbox import Chain
+from e2e_support.mailbox import Chain, verify_receipt
 from e2e_support.roster_links import DeviceAdd
-from e2e_support.vocab import AdmissionMode
+from e2e_support.vocab import AdmissionMode, Role
 from e2e_support.wire import Append, Create, DeviceRecord, Offer
 from e2e_support_client import clock
 from e2e_support_client.port import Refused
@@ -102,14 +102,34 @@ async def open_door(desk: Desk, offer: Offer, *, history: bool) -> Invited:
     new = Invited(Invitation.make(desk.newest_link(), clock.random), offer, history)
     async with desk.store.transaction() as change:
         await keep_invitation(change, new, now=clock.now())
+    await _leave_offer(desk, new)
+    return new
+
+
+async def try_door(desk: Desk) -> None:
+    """Make an invitation for nobody and have it destroyed: the relay stores, signs for it and obeys.
+
+    Raises:
+        PeerError: ``bad_receipt`` or ``bad_signature``: it signs with another key than the roster lists.
+        Refused, TransportError: what the relay says.
+    """
+    offer = Offer(Role.AUDITOR, "", b"", 0)
+    new = Invited(Invitation.make(desk.newest_link(), clock.random), offer, history=False)
+    await _leave_offer(desk, new)
+    await _destroy(desk, new.invitation)
+
+
+async def _leave_offer(desk: Desk, new: Invited) -> None:
+    """Create an invitation's mailbox and write the offer into it, for a receipt that holds."""
     invitation = new.invitation
     key, mailbox, day = invitation.capability, invitation.mailbox, day_of(clock.now())
     proof = prove_team(desk.capability(), admit_hash(desk.team_id, day, mailbox))
     create = Create(key.public, key.public, 0, desk.team_id, day, AdmissionMode.TEAM, proof)
     await desk.relay.create(mailbox, create, key)
-    entry = invitation.offer(offer, clock.random)
-    await desk.relay.append(mailbox, Append(0, Chain.start(mailbox).hash, entry, ()), key)
-    return new
+    entry, chain = invitation.offer(new.offer, clock.random), Chain.start(mailbox)
+    receipt = await desk.relay.append(mailbox, Append(0, chain.hash, entry, ()), key)
+    listed, written = desk.roster.current_relay_keys, chain.advance(entry).hash
+    verify_receipt(receipt, listed, mailbox=mailbox, seq=0, entry_hash=written)
 
 
 async def close_doors(desk: Desk) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from console_room import URL, Killed, Room, dying
+from console_room import URL, Killed, Room, dying, fresh_key
 from e2e_support.crypto.secret import Secret
-from e2e_support.errors import SupportError, TrustError, UsageError
+from e2e_support.errors import PeerError, SupportError, TrustError, UsageError
 from e2e_support.ids import MailboxId
-from e2e_support.wire import Entry
+from e2e_support.wire import Entry, RelayInfo
 from e2e_support_client import clock
 from e2e_support_client.testing import CODE, FakeRelay, Fault
 from e2e_support_console import founding
@@ -39,7 +40,7 @@ async def test_the_keys_are_kept_before_the_relay_is_told(tmp_path: Path) -> Non
     assert "found" not in room.relay.calls
 
 
-@pytest.mark.parametrize("call", ["found", "links", "package"])
+@pytest.mark.parametrize("call", ["found", "links", "package", "append", "destroy"])
 @pytest.mark.parametrize("after", [False, True])
 async def test_a_killed_founding_is_finished_by_a_repeat(tmp_path: Path, call: str, *, after: bool) -> None:
     """Wherever founding is killed, before or after the relay heard of it, a repeat finishes the same team."""
@@ -51,6 +52,48 @@ async def test_a_killed_founding_is_finished_by_a_repeat(tmp_path: Path, call: s
         assert team.link == link
     async with await room.unlock() as team:
         assert (await team.sync()).trouble is None
+
+
+async def test_a_relay_that_states_a_false_key_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relay that signs with another key than it stated is no relay for this team, which stays unfinished."""
+    room = Room(tmp_path)
+    false = replace(await room.relay.info(), relay_key=fresh_key().public)
+
+    async def lie() -> RelayInfo:
+        return false
+
+    monkeypatch.setattr(room.relay, "info", lie)
+    for _ in range(2):
+        with pytest.raises(PeerError) as error:
+            await (await room.found()).close()
+        assert error.value.code == "bad_receipt"
+    with pytest.raises(UsageError) as unfinished:
+        await room.unlock()
+    assert unfinished.value.code == "team_unfinished"
+
+
+async def test_a_relay_with_a_new_key_is_another_one(tmp_path: Path) -> None:
+    """A founding that was begun with one relay is not finished with another under its address, nor a code used."""
+    room = Room(tmp_path)
+    with pytest.raises(Killed):
+        await room.found(dying(room.relay, "found"))
+    room.relay = FakeRelay(fresh_key())
+    with pytest.raises(PeerError) as error:
+        await room.found()
+    assert error.value.code == "other_relay_key"
+    assert "found" not in room.relay.calls
+
+
+async def test_the_test_entry_of_a_founding_is_destroyed(tmp_path: Path) -> None:
+    """What was written to see a receipt does not stay, and no ticket comes of it."""
+    room = Room(tmp_path)
+    async with await room.found() as team:
+        assert "append" in room.relay.calls
+        assert room.relay.mailboxes == ()
+        await team.catch_up()
+        assert (await team.inbox.list(), await team.quarantined()) == ((), {})
 
 
 async def test_a_lost_answer_to_the_founding_is_no_loss(tmp_path: Path) -> None:
