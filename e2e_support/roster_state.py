@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import itemgetter
 from typing import TypeVar
 
@@ -119,7 +120,7 @@ class RosterState:
         later = bisect_right(self.policy_links, seq, key=itemgetter(0))
         if later == len(self.policy_links):
             return None
-        return open_link(self.links[self.policy_links[later][0]]).body.time
+        return _time_of(self.links[self.policy_links[later][0]])
 
     def may_be_assigned(self, member_id: MemberId, head: Head) -> bool:
         """Tell whether a member had a device that writes at a head that this roster went through."""
@@ -177,6 +178,12 @@ class RosterState:
                 "the relay serves another roster than the support link names",
                 hint="Fetch a fresh support link from where the team publishes it, and send nothing until then.",
             )
+
+
+@lru_cache(maxsize=64)
+def _time_of(link: bytes) -> int:
+    """Return when a link was made; every entry of every log asks for the same few."""
+    return open_link(link).body.time
 
 
 def _at(dated: tuple[tuple[int, T], ...], seq: int) -> T:

@@ -16,7 +16,7 @@ B = TypeVar("B")
 Claim = tuple[str, MailboxId, int]
 """What is done once: what it is, for which ticket, at which entry."""
 
-_KINDS: Final = frozenset({Kind.READ_MARK, Kind.SETTING, Kind.CLAIM, Kind.BARRIER, Kind.REKEY})
+_KINDS: Final = frozenset({Kind.READ_MARK, Kind.SETTING, Kind.CLAIM, Kind.BARRIER, Kind.REKEY, Kind.DUMMY})
 
 
 def judge_space(state: int | None, fact: Fact, _policy: Policy) -> tuple[int | None, str]:

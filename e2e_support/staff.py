@@ -74,7 +74,7 @@ def judge_staff(state: StaffState | None, fact: Fact, policy: Policy) -> tuple[S
     if fact.role not in WRITERS or fact.attachments:
         return state, "not_allowed"
     if fact.kind is Kind.STAFF_OPEN:
-        return (state, "not_first") if state is not None or fact.seq else (StaffState(), "")
+        return (StaffState(), "") if state is None else (state, "not_first")
     if state is None:
         return None, "not_allowed"
     if fact.kind in _HOUSEKEEPING:
@@ -135,11 +135,13 @@ def _on_tag(state: StaffState, fact: Fact, _policy: Policy) -> tuple[StaffState,
 def _on_assign(state: StaffState, fact: Fact, policy: Policy) -> tuple[StaffState, str]:
     body = fact.body
     assert isinstance(body, AssignBody)  # noqa: S101 - the body was decoded by its kind
+    if body.assignee == NOBODY:
+        return replace(state, assignee=b""), ""
     if policy.staff.show_assignee:  # then it stands where users see it
         return state, "not_allowed"
     if not fact.assignable:
         return state, "unknown_assignee"
-    return replace(state, assignee=b"" if body.assignee == NOBODY else body.assignee), ""
+    return replace(state, assignee=body.assignee), ""
 
 
 def _flag(fact: Fact) -> Flag:
@@ -153,9 +155,10 @@ def _on_hold(state: StaffState, fact: Fact, _policy: Policy) -> tuple[StaffState
 
 
 def _on_archive(state: StaffState, fact: Fact, policy: Policy) -> tuple[StaffState, str]:
-    if not policy.delete.archive:
+    flag = _flag(fact)
+    if flag.on and not policy.delete.archive:
         return state, "archive_off"
-    return replace(state, archived=_flag(fact)), ""
+    return replace(state, archived=flag), ""
 
 
 def _on_spam(state: StaffState, fact: Fact, _policy: Policy) -> tuple[StaffState, str]:

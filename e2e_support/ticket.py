@@ -61,7 +61,7 @@ TRANSITIONS: Final[dict[tuple[Kind, AuthorRole], dict[Lifecycle, Lifecycle]]] = 
     (Kind.DUMMY, _USER): {state: state for state in _ANY},
     (Kind.DUMMY, _TEAM): {state: state for state in _ANY},
     (Kind.MERGE, _TEAM): {_OPEN: _CLOSED, _RESOLVED: _CLOSED},
-    (Kind.AUTO_CLOSE, _TEAM): {_CLOSED: _CLOSED},
+    (Kind.AUTO_CLOSE, _TEAM): {state: state for state in _ANY},
 }
 """Who may write what in which state, and which state follows; what is missing is nonconforming."""
 
@@ -334,6 +334,8 @@ def _fields_change_reason(_state: TicketState, fact: Fact, policy: Policy) -> st
         return "unknown_category"
     if body.priority and not policy.priority.staff_can_change:
         return "priority_not_yours"
+    if body.assignee not in {b"", NOBODY} and not policy.staff.show_assignee:  # the staff log says it
+        return "not_allowed"
     if not fact.assignable:
         return "unknown_assignee"
     return _level_reason(body.priority, policy) or _choices_reason(body.fields, policy)

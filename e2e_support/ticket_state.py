@@ -51,6 +51,7 @@ class TicketState:
     """A ticket as all clients of one side see it.
 
     Attributes:
+        resolved_at: when it was resolved; where a reply leaves it so, when its user last spoke.
         close_due: when a resolved ticket closes by itself, as the policy said when it was resolved.
         remind_due: when its user is told of that.
         auto_closed: it closed by itself.

@@ -13,6 +13,7 @@ from e2e_support.content import (
     CloseBody,
     EmptyBody,
     FieldsBody,
+    MergeBody,
     NoteBody,
     OpenBody,
     Pair,
@@ -20,7 +21,7 @@ from e2e_support.content import (
     ResolutionBody,
     StatusBody,
 )
-from e2e_support.ids import BlobId, Hash
+from e2e_support.ids import BlobId, Hash, MailboxId
 from e2e_support.policy import Policy
 from e2e_support.policy_parts import (
     AttachmentMode,
@@ -46,7 +47,11 @@ from ticket_builder import PLAIN_BODIES, text
 USER, TEAM = AuthorRole.USER, AuthorRole.DEVICE
 OPEN, RESOLVED, CLOSED = Lifecycle.OPEN, Lifecycle.RESOLVED, Lifecycle.CLOSED
 ANNA = b"a" * 16
-BODIES: dict[Kind, Message] = PLAIN_BODIES | {Kind.FIELDS: FieldsBody("", "", b"", ())}
+MERGED = MergeBody(MailboxId(b"o" * 16), bytes(32), bytes(64), "")
+BODIES: dict[Kind, Message] = PLAIN_BODIES | {
+    Kind.FIELDS: FieldsBody("", "", b"", ()),
+    Kind.MERGE: MERGED,
+}
 
 
 def policy(base: Policy = DEFAULT, **groups: dict[str, Any] | Any) -> Policy:
@@ -55,6 +60,9 @@ def policy(base: Policy = DEFAULT, **groups: dict[str, Any] | Any) -> Policy:
     for name, change in groups.items():
         changed[name] = replace(getattr(base, name), **change) if isinstance(change, dict) else change
     return replace(base, **changed)
+
+
+SHOWN = policy(staff={"show_assignee": 1})
 
 
 def opening(**changes: Any) -> OpenBody:
@@ -170,6 +178,7 @@ def test_a_user_may_choose_the_priority_where_the_policy_says_so() -> None:
 
 
 IMPLIED = policy(
+    SHOWN,
     priority={
         "mode": PriorityMode.BY_CATEGORY,
         "by_category": (CategoryPriority("question", "low"), CategoryPriority("account", "urgent")),
@@ -215,7 +224,7 @@ EXPECTED = {  # kind and side → letters of the states in which it is allowed
     (Kind.RESOLUTION, TEAM): "or", (Kind.CLOSE, USER): "or", (Kind.CLOSE, TEAM): "or", (Kind.REOPEN, USER): "c",
     (Kind.REOPEN, TEAM): "rc", (Kind.BARRIER, TEAM): "orc", (Kind.REKEY, USER): "orc", (Kind.REKEY, TEAM): "orc",
     (Kind.ACKNOWLEDGEMENT, USER): "orc", (Kind.ACKNOWLEDGEMENT, TEAM): "orc", (Kind.REDACT, TEAM): "orc",
-    (Kind.DUMMY, USER): "orc", (Kind.DUMMY, TEAM): "orc",
+    (Kind.DUMMY, USER): "orc", (Kind.DUMMY, TEAM): "orc", (Kind.MERGE, TEAM): "or",
 }  # fmt: skip
 
 
@@ -226,7 +235,7 @@ def test_who_may_do_what(kind: Kind, by: AuthorRole, lifecycle: Lifecycle) -> No
     """Each kind is allowed to its side in its states, and to nobody else (attacks 42, 45)."""
     allowed = "orc"[lifecycle] in EXPECTED.get((kind, by), "")
     body = BODIES.get(kind, EmptyBody())
-    before = state(lifecycle)
+    before = state(lifecycle, user_key=bytes(32))
     following, reason = judge(before, fact(kind, by, body), DEFAULT)
     assert (reason == "") is allowed
     assert allowed or following == before
@@ -319,6 +328,19 @@ RULES: dict[str, tuple[str, Policy, TicketState, Fact]] = {
         fact(Kind.FIELDS, TEAM, FieldsBody("billing", "", b"", ())),
     ),
     "free text in a field": ("", REQUIRED, state(), fact(Kind.FIELDS, TEAM, FieldsBody("", "", b"", FREE_TEXT))),
+    "assignee shown": ("", SHOWN, state(), fact(Kind.FIELDS, TEAM, FieldsBody("", "", ANNA, ()))),
+    "assignee hidden": ("not_allowed", DEFAULT, state(), fact(Kind.FIELDS, TEAM, FieldsBody("", "", ANNA, ()))),
+    "assignee taken away": (
+        "", DEFAULT, state(assignee=ANNA), fact(Kind.FIELDS, TEAM, FieldsBody("", "", NOBODY, ())),
+    ),
+    "assignee unknown": (
+        "unknown_assignee", SHOWN, state(),
+        replace(fact(Kind.FIELDS, TEAM, FieldsBody("", "", ANNA, ())), assignable=False),
+    ),
+    "priority computed": (
+        "priority_not_yours", policy(IMPLIED, priority={"staff_can_change": 1}), state(),
+        fact(Kind.FIELDS, TEAM, FieldsBody("", "high", b"", ())),
+    ),
     "category unknown": ("unknown_category", DEFAULT, state(), fact(Kind.FIELDS, TEAM, FieldsBody("x", "", b"", ()))),
     "priority unknown": ("unknown_priority", DEFAULT, state(), fact(Kind.FIELDS, TEAM, FieldsBody("", "x", b"", ()))),
     "priority fixed": (
@@ -437,7 +459,7 @@ def test_a_status_takes_a_resolution_back() -> None:
 def test_facts_are_changed_one_by_one() -> None:
     """What is empty stays; sixteen zero bytes take the assignee away."""
     body = FieldsBody("billing", "urgent", ANNA, (Pair("impact", "Only me"),))
-    changed = after(state(), Kind.FIELDS, TEAM, body)
+    changed = after(state(), Kind.FIELDS, TEAM, body, SHOWN)
     assert (changed.category, changed.priority, changed.assignee, changed.progress) == (
         "billing",
         "urgent",
@@ -450,7 +472,7 @@ def test_facts_are_changed_one_by_one() -> None:
     nobody = after(state(assignee=ANNA), Kind.FIELDS, TEAM, FieldsBody("", "", NOBODY, ()))
     assert (nobody.assignee, nobody.progress) == (b"", False)
     assert not after(state(), Kind.FIELDS, TEAM, FieldsBody("billing", "", b"", ())).progress
-    quiet = policy(moves={"assign_progress": 0})
+    quiet = policy(SHOWN, moves={"assign_progress": 0})
     assert not after(state(), Kind.FIELDS, TEAM, FieldsBody("", "", ANNA, ()), quiet).progress
 
 
