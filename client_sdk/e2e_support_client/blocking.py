@@ -95,10 +95,12 @@ def blocking(
     method: Callable[Concatenate[A_co, P], Coroutine[Any, Any, R]],
 ) -> Callable[Concatenate[Blocking[A_co], P], R]:
     """Return a method that waits for an asynchronous one of the same name."""
+    name = getattr(method, "__name__")  # noqa: B009 - a callable need not have one
 
     @functools.wraps(method)
     def call(self: Blocking[A_co], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self.loop.wait(method(self.inner, *args, **kwargs))
+        work: Coroutine[Any, Any, R] = getattr(self.inner, name)(*args, **kwargs)  # as the client counts it
+        return self.loop.wait(work)
 
     return call
 
@@ -145,10 +147,8 @@ class BlockingSupportClient(Blocking[SupportClient]):
         options: as for ``SupportClient``.
     """
 
-    tickets: BlockingTickets
-    outbox: BlockingOutbox
-
     register = blocking(SupportClient.register)
+    unlock = blocking(SupportClient.unlock)
     restore = blocking(SupportClient.restore)
     new_keys = blocking(SupportClient.new_keys)
     verify_team = blocking(SupportClient.verify_team)
@@ -171,8 +171,6 @@ class BlockingSupportClient(Blocking[SupportClient]):
         except BaseException:
             self.loop.close()
             raise
-        self.tickets = BlockingTickets(self.inner.tickets, self.loop)
-        self.outbox = BlockingOutbox(self.inner.outbox, self.loop)
         return self
 
     def __exit__(
@@ -186,6 +184,16 @@ class BlockingSupportClient(Blocking[SupportClient]):
             self.loop.wait(self.inner.close())
         finally:
             self.loop.close()
+
+    @property
+    def tickets(self) -> BlockingTickets:
+        """What the user can do with tickets."""
+        return BlockingTickets(self.inner.tickets, self.loop)
+
+    @property
+    def outbox(self) -> BlockingOutbox:
+        """What is kept on this device because it is not stored yet."""
+        return BlockingOutbox(self.inner.outbox, self.loop)
 
     @property
     def team(self) -> TeamInfo:

@@ -21,6 +21,7 @@ from e2e_support.proof import check_proof
 from e2e_support.support_link import SupportLink
 from e2e_support_client import clock
 from e2e_support_client.allowance import Allowance, Today
+from e2e_support_client.auto_lock import AutoLock, is_locked
 from e2e_support_client.context import Consent, Context
 from e2e_support_client.courier import Courier
 from e2e_support_client.debug import redact
@@ -81,6 +82,7 @@ class Settings:
     lock_wait: timedelta
     on_state: OnState
     accept_stale: bool
+    auto_lock: timedelta | None
 
 
 class ClientOptions(TypedDict, total=False):
@@ -100,6 +102,7 @@ class ClientOptions(TypedDict, total=False):
     lock_wait: timedelta
     on_state: OnState
     accept_stale: bool
+    auto_lock: timedelta | None
 
 
 class SupportClient:
@@ -127,6 +130,8 @@ class SupportClient:
         lock_wait: how long to wait for another process that has the store open.
         on_state: told how a delivery goes on, for tests.
         accept_stale: send although nobody vouches for the list of administrators, where the policy allows it.
+        auto_lock: drop the keys and close the store once no call has run for so long; event streams end then,
+            later calls raise ``UsageError`` ``locked``, and ``unlock`` opens both again.
 
     Raises:
         UsageError: ``bad_link``, ``bad_proxy``, or ``no_state_dir`` without link and directory.
@@ -150,6 +155,7 @@ class SupportClient:
         lock_wait: timedelta = timedelta(0),
         on_state: OnState = lambda _: None,
         accept_stale: bool = False,
+        auto_lock: timedelta | None = None,
     ) -> None:
         self._pin = SupportLink.parse(link) if link is not None else None
         folder = _folder(state_dir, self._pin)
@@ -164,6 +170,7 @@ class SupportClient:
             lock_wait,
             on_state,
             accept_stale,
+            auto_lock,
         )
         self._http = (proxy, timeout, retry)
         self._given_relay = relay
@@ -171,6 +178,9 @@ class SupportClient:
         self._context: Context | None = None
         self._bundle: UserBundle | None = None
         self._created = False
+        self._streams: set[EventStream] = set()
+        self._auto_lock: AutoLock | None = None
+        self._unlocking = asyncio.Lock()
 
     # --- opening and closing -----------------------------------------------------------------------------
 
@@ -184,6 +194,9 @@ class SupportClient:
         async with AsyncExitStack() as stack:
             await self._open(stack)
             self._resources = stack.pop_all()
+        if self._settings.auto_lock is not None:
+            self._auto_lock = AutoLock(self._settings.auto_lock, self._lock)
+            self._auto_lock.count(self)
         return self
 
     async def __aexit__(
@@ -193,18 +206,33 @@ class SupportClient:
 
     async def close(self) -> None:
         """Give back connections and the store; what is kept in the outbox stays there."""
+        if self._auto_lock is not None:
+            await self._auto_lock.end()
+            self._auto_lock = None
         await self._resources.aclose()
         self._context = None
+
+    async def unlock(self) -> None:
+        """Open keys and store again after ``auto_lock``, and do nothing before.
+
+        Raises:
+            UsageError: ``not_open``, ``wrong_passphrase`` and the others of ``__aenter__``; it is still locked then.
+        """
+        async with self._unlocking:
+            if self._auto_lock is not None and self._auto_lock.locked:
+                await self._auto_lock.end()
+                await self.__aenter__()
+            self._require(self._context)
 
     @property
     def tickets(self) -> Tickets:
         """What the user can do with tickets."""
-        return Tickets(self._require(self._context))
+        return self._counted(Tickets(self._require(self._context)))
 
     @property
     def outbox(self) -> Outbox:
         """What is kept on this device because it is not stored yet."""
-        return self._require(self._context).outbox
+        return self._counted(self._require(self._context).outbox)
 
     # --- the user and the team ---------------------------------------------------------------------------
 
@@ -343,7 +371,7 @@ class SupportClient:
     async def events(
         self, *, since: str | None = None, ticket: str | None = None
     ) -> AsyncGenerator[AsyncIterator[Event]]:
-        """Follow what happens in the user's tickets; reconnects by itself until it is left.
+        """Follow what happens in the user's tickets; reconnects by itself until it is left or the client locks.
 
         Args:
             since: cursor of the last event that was handled; ``None`` begins with the first that is known.
@@ -356,9 +384,12 @@ class SupportClient:
         number = (await context.rooms.row(ticket)).number if ticket else None
         listener, wake = Listener(context.relay), asyncio.Event()
         context.rooms.listeners.add(wake)
+        stream = EventStream(self._journal, listener, context.reader, wake, since=since or "", number=number)
+        self._streams.add(stream)
         try:
-            yield EventStream(self._journal, listener, context.reader, wake, since=since or "", number=number)
+            yield stream
         finally:
+            self._streams.discard(stream)
             await listener.stop()
             context.rooms.listeners.discard(wake)
 
@@ -514,7 +545,23 @@ class SupportClient:
             await asyncio.sleep(LOCK_PAUSE)
         raise AssertionError  # pragma: no cover - the last round returns or raises
 
+    async def _lock(self) -> None:
+        """Drop the keys and whatever would give them out again; what was made of them closes or is forgotten."""
+        context, self._context, self._bundle, self._created = self._context, None, None, False
+        for stream in self._streams:
+            await stream.end()
+        if context is not None:
+            context.rooms.forget()
+        if isinstance(self._settings.keystore, FileKeystore):
+            self._settings.keystore.forget()
+        await self._resources.aclose()
+
+    def _counted(self, part: T) -> T:
+        return part if self._auto_lock is None else self._auto_lock.count(part)
+
     def _require(self, part: T | None) -> T:
+        if part is None and self._auto_lock is not None and self._auto_lock.locked:
+            raise is_locked()
         if part is None:
             raise UsageError("not_open", "the client is not open", hint="Use it inside `async with`.")
         return part

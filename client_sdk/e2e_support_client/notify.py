@@ -147,7 +147,8 @@ class Listener:
         return [place.number for place in (rung if done else rest)]
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening, and forget what was listened to."""
+        self._rung.clear()
         await self._drop(self._bells)
 
     async def _drop(self, places: Iterable[Place]) -> None:
@@ -180,7 +181,9 @@ class Listener:
 
 
 class EventStream:
-    """What happened after a cursor and what happens from now on, for ever; a step may be cancelled and repeated.
+    """What happened after a cursor and what happens from now on; a step may be cancelled and repeated.
+
+    It goes on for ever, or until the client locks itself.
 
     Args:
         journal: what happened.
@@ -208,6 +211,7 @@ class EventStream:
         self._since = since
         self._number = number
         self._begun = False
+        self._over = False
         self._rung: list[str] = []
         self._told: dict[str, str] = {}
         self._ready: deque[Event] = deque()
@@ -223,13 +227,29 @@ class EventStream:
             UsageError: ``bad_cursor``.
         """
         while not self._ready:
-            await self._look()
-            self._wake.clear()
-            happened = await self._journal.after(self._since, self._number)
-            happened += await self._journal.problems(self._told)
-            self._since = next((event.cursor for event in reversed(happened) if event.cursor), self._since)
-            self._ready.extend(event for event in happened if self._number in {None, event.number})
+            try:
+                await self._more()
+            except SupportError:
+                if not self._over:
+                    raise
+            if self._over:
+                raise StopAsyncIteration
         return self._ready.popleft()
+
+    async def end(self) -> None:
+        """Let the stream be over, also for who waits for its next event; what it knows is forgotten."""
+        self._over = True
+        self._ready.clear()
+        await self._listener.stop()
+        self._wake.set()
+
+    async def _more(self) -> None:
+        await self._look()
+        self._wake.clear()
+        happened = await self._journal.after(self._since, self._number)
+        happened += await self._journal.problems(self._told)
+        self._since = next((event.cursor for event in reversed(happened) if event.cursor), self._since)
+        self._ready.extend(event for event in happened if self._number in {None, event.number})
 
     async def _look(self) -> None:
         """Ask the relay for what is new: at first for all, then for what has rung."""

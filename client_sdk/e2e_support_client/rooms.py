@@ -16,6 +16,7 @@ from e2e_support.mailbox import Chain
 from e2e_support.ticket_keys import TicketKeys, parse_number, ticket_number
 from e2e_support.user import prove_user, user_key
 from e2e_support_client import clock
+from e2e_support_client.auto_lock import is_locked
 from e2e_support_client.evidence import find_contradiction, receipt_proofs
 from e2e_support_client.port import Refused, RelayPort
 from e2e_support_client.room import Room
@@ -76,13 +77,18 @@ class Rooms:
             self._masters.pop()
         self._masters.append(master)
 
+    def forget(self) -> None:
+        """Drop every key; from then on this opens nothing."""
+        self._masters.clear()
+        self._open.clear()
+
     def keys(self, row: TicketRow) -> TicketKeys:
         """Return the user's keys of a ticket."""
         return self._derive(row.month, row.place)
 
     def user(self, row: TicketRow) -> SigningKey:
         """Return what joins a ticket to the others of the same master, for the team alone (5.8)."""
-        return user_key(self._masters[row.month // ERA], self._team.pin.team_id)
+        return user_key(self._master(row.month // ERA), self._team.pin.team_id)
 
     def prove(self, row: TicketRow) -> tuple[bytes, bytes]:
         """Return the public key that joins a ticket to others of its user, and the proof that it does."""
@@ -191,7 +197,12 @@ class Rooms:
 
     def _derive(self, dated: int, index: int) -> TicketKeys:
         era, month = divmod(dated, ERA)
-        return TicketKeys.derive(self._masters[era], self._team.pin.team_id, month, index)
+        return TicketKeys.derive(self._master(era), self._team.pin.team_id, month, index)
+
+    def _master(self, era: int) -> Secret:
+        if not self._masters:
+            raise is_locked()
+        return self._masters[era]
 
     async def _load(self, row: TicketRow) -> Room:
         room = self._open.get(row.number)

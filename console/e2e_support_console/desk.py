@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from e2e_support.content import Author
 from e2e_support.conversation import AuthorKey, Conversation
 from e2e_support.crypto.sign import SigningKey
@@ -15,6 +13,7 @@ from e2e_support.support_link import SupportLink
 from e2e_support.thread import StaffThread, Thread
 from e2e_support.vocab import WRITERS, AuthorRole
 from e2e_support.wire import DeviceRecord
+from e2e_support_client.auto_lock import is_locked
 from e2e_support_client.channel import Channel
 from e2e_support_client.port import RelayPort
 from e2e_support_console.index import records
@@ -24,21 +23,38 @@ from e2e_support_keys.bundle import DeviceBundle
 from e2e_support_keys.store import Store
 
 
-@dataclass(frozen=True, slots=True)
 class Desk:
-    """One administrator's unlocked device.
+    """One administrator's device, unlocked until it locks itself.
 
-    Attributes:
+    Args:
         bundle: its keys.
         relay: the relay.
         store: the local store.
         team: roster and epoch keys.
+
+    Attributes:
+        relay: the relay.
+        store: the local store.
     """
 
-    bundle: DeviceBundle
-    relay: RelayPort
-    store: Store
-    team: TeamSync
+    def __init__(self, bundle: DeviceBundle, relay: RelayPort, store: Store, team: TeamSync) -> None:
+        self.relay = relay
+        self.store = store
+        self._keys: tuple[DeviceBundle, TeamSync] | None = (bundle, team)
+
+    def lock(self) -> None:
+        """Drop all keys; whoever asks for them from then on is told ``locked``."""
+        self._keys = None
+
+    @property
+    def bundle(self) -> DeviceBundle:
+        """The device's keys."""
+        return self._unlocked()[0]
+
+    @property
+    def team(self) -> TeamSync:
+        """Roster and epoch keys."""
+        return self._unlocked()[1]
 
     @property
     def team_id(self) -> TeamId:
@@ -97,3 +113,8 @@ class Desk:
         for opened in log.conversation.resume(await records(self.store, mailbox)):
             log.thread.take(opened)
         return log
+
+    def _unlocked(self) -> tuple[DeviceBundle, TeamSync]:
+        if self._keys is None:
+            raise is_locked()
+        return self._keys

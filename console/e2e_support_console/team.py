@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,6 +17,7 @@ from e2e_support.policy import Policy
 from e2e_support.presets import DEFAULT, preset_named
 from e2e_support.support_link import SupportLink
 from e2e_support_client import clock
+from e2e_support_client.auto_lock import AutoLock
 from e2e_support_client.port import RelayPort
 from e2e_support_client.transport import HttpRelay
 from e2e_support_console import feed
@@ -40,7 +41,7 @@ from e2e_support_console.sync import BUDGET, Sync, SyncReport
 from e2e_support_console.team_sync import TeamSync
 from e2e_support_console.writer import Writer
 from e2e_support_keys.fingerprint import Fingerprint
-from e2e_support_keys.keystore import Keystore
+from e2e_support_keys.keystore import FileKeystore, Keystore
 from e2e_support_keys.rehearsal import rehearse
 
 OnSynced = Callable[[SyncReport], None]
@@ -51,7 +52,8 @@ class TeamClient:
     """An administrator's client. Make one with ``create`` or ``unlock`` and use it in ``async with``.
 
     Only one process can have a state directory open. The keystore may block on a person and on half a second of
-    key derivation.
+    key derivation. With ``auto_lock`` the keys are dropped and the store is closed once no call has run for that
+    long: every later call raises ``UsageError`` ``locked``, and a fresh ``unlock`` opens the team again.
 
     Attributes:
         inbox: the team's tickets.
@@ -63,7 +65,7 @@ class TeamClient:
         desk: keys, roster, relay and store; for the other parts of the console.
     """
 
-    def __init__(self, desk: Desk, resources: AsyncExitStack) -> None:
+    def __init__(self, desk: Desk, resources: AsyncExitStack, auto_lock: timedelta | None = None) -> None:
         self.desk = desk
         self._resources = resources
         self.inbox = Inbox(desk)
@@ -72,6 +74,18 @@ class TeamClient:
         self.policy = PolicyEditor(desk)
         self.proposals = Proposals(desk)
         self.history = Histories(desk)
+        self._auto_lock = AutoLock(auto_lock, self._lock) if auto_lock is not None else None
+        if self._auto_lock is not None:
+            for part in (
+                self,
+                self.inbox,
+                self.members,
+                self.keys,
+                self.policy,
+                self.proposals,
+                self.history,
+            ):
+                self._auto_lock.count(part)
 
     @classmethod
     async def create(  # noqa: PLR0913 - each is the founder's to say
@@ -86,6 +100,7 @@ class TeamClient:
         languages: Iterable[str] = (),
         preset: str = DEFAULT.preset,
         policy: Policy | None = None,
+        auto_lock: timedelta | None = None,
         relay: RelayPort | None = None,
     ) -> Self:
         """Found a team on a relay, and check that a test ticket opens. Run again, it finishes what was begun.
@@ -100,6 +115,7 @@ class TeamClient:
             languages: tags of the languages that the founder answers in.
             preset: name of the ready-made policy to begin with.
             policy: the instance policy, instead of a ready-made one.
+            auto_lock: drop the keys after so long without a call.
             relay: speaks to the relay instead of HTTP, for tests.
 
         Raises:
@@ -118,15 +134,23 @@ class TeamClient:
             await confirm(desk)
             with suppress(TransportError):  # the next sync does it
                 await renew(desk)
-            return cls(desk, stack.pop_all())
+            return cls._opened(desk, stack, keystore, auto_lock)
 
     @classmethod
-    async def unlock(cls, keystore: Keystore, state_dir: PathLike, *, relay: RelayPort | None = None) -> Self:
+    async def unlock(
+        cls,
+        keystore: Keystore,
+        state_dir: PathLike,
+        *,
+        auto_lock: timedelta | None = None,
+        relay: RelayPort | None = None,
+    ) -> Self:
         """Open this device's keys and store; the relay is not asked for anything yet.
 
         Args:
             keystore: where the keys are.
             state_dir: directory of the local encrypted store; a missing store is filled again by ``sync``.
+            auto_lock: drop the keys after so long without a call.
             relay: speaks to the relay instead of HTTP, for tests.
 
         Raises:
@@ -145,7 +169,7 @@ class TeamClient:
             )
             await require_finished(store)
             desk = Desk(bundle, port, store, await TeamSync.load(port, bundle, store))
-            return cls(desk, stack.pop_all())
+            return cls._opened(desk, stack, keystore, auto_lock)
 
     @staticmethod
     async def join(
@@ -189,6 +213,7 @@ class TeamClient:
         name: str,
         keystore: Keystore,
         state_dir: PathLike,
+        auto_lock: timedelta | None = None,
         relay: RelayPort | None = None,
     ) -> Self:
         """Make this device an owner with what stands on the recovery sheets.
@@ -199,6 +224,7 @@ class TeamClient:
             name: how colleagues are to see the new owner.
             keystore: where this device's keys are kept.
             state_dir: directory of the local encrypted store.
+            auto_lock: drop the keys after so long without a call.
             relay: speaks to the relay instead of HTTP, for tests.
 
         Raises:
@@ -210,7 +236,15 @@ class TeamClient:
         async with AsyncExitStack() as stack:
             port = _connected(stack, relay, pin.url)
             await recover_team(port, pin, texts, name, keystore, Path(state_dir))
-        return await cls.unlock(keystore, state_dir, relay=relay)
+        return await cls.unlock(keystore, state_dir, auto_lock=auto_lock, relay=relay)
+
+    @classmethod
+    def _opened(
+        cls, desk: Desk, stack: AsyncExitStack, keystore: Keystore, auto_lock: timedelta | None
+    ) -> Self:
+        if auto_lock is not None and isinstance(keystore, FileKeystore):
+            stack.callback(keystore.forget)
+        return cls(desk, stack.pop_all(), auto_lock)
 
     # --- the team ----------------------------------------------------------------------------------------
 
@@ -312,6 +346,12 @@ class TeamClient:
 
     async def close(self) -> None:
         """Close the store, so that another process may open it, and the connections."""
+        if self._auto_lock is not None:
+            await self._auto_lock.end()
+        await self._resources.aclose()
+
+    async def _lock(self) -> None:
+        self.desk.lock()
         await self._resources.aclose()
 
     async def __aenter__(self) -> Self:

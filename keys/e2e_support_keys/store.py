@@ -233,11 +233,15 @@ def _take_lock(path: Path) -> int:
 
 
 def _connection(path: Path, key: Secret) -> Connection:
-    return Connection(partial(_connect, path, key), _ITER_CHUNK)
+    return Connection(partial(_connect, path, [key]), _ITER_CHUNK)
 
 
-def _connect(path: Path, key: Secret) -> sqlcipher3.Connection:
-    """Connect without reading the file, so that a wrong key shows later, on an orderly open connection."""
+def _connect(path: Path, keys: list[Secret]) -> sqlcipher3.Connection:
+    """Connect without reading the file, so that a wrong key shows later, on an orderly open connection.
+
+    The key is taken out of its list: the connection keeps this call's arguments for as long as somebody keeps it.
+    """
+    key = keys.pop()
     connection = sqlcipher3.connect(path, isolation_level=None)  # transactions are ours alone to begin
     connection.row_factory = Row
     connection.execute("PRAGMA cipher_log_level = NONE")  # first: it would write to standard error
@@ -281,11 +285,17 @@ def _explained() -> Generator[None]:
         yield
     except sqlcipher3.Error as error:
         trouble = _trouble(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+        if "closed database" in str(error):  # it was asked a moment before it closed
+            trouble = _closed()
         if trouble is None:
             raise
         raise trouble from None
     except ValueError:  # what aiosqlite calls a connection that was closed
-        raise UsageError("store_closed", "the store is closed", hint="Unlock the program again.") from None
+        raise _closed() from None
+
+
+def _closed() -> UsageError:
+    return UsageError("store_closed", "the store is closed", hint="Unlock the program again.")
 
 
 def _trouble(code: int) -> UsageError | None:

@@ -18,6 +18,7 @@ from e2e_support_client.testing import FakeRelay, Fault
 from e2e_support_keys.bundle import UserBundle
 from e2e_support_keys.keystore import FileKeystore
 from e2e_support_keys.vault import FLOOR
+from rings import Ring, use_ring
 from team_builder import Team, device
 from user_kit import LiveWorld, live_world
 
@@ -342,24 +343,13 @@ def test_the_keyring_can_keep_the_passphrase(
     shell: Shell, world: LiveWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With --keyring nobody is asked for a passphrase, at connecting and later."""
-    ring: dict[str, str] = {}
-
-    class Ring:
-        def __init__(self, service: str, user: str) -> None:
-            self.place = f"{service} {user}"
-
-        def __call__(self) -> str:
-            return ring[self.place]
-
-        def create(self) -> str:
-            return ring.setdefault(self.place, "made by the keyring")
-
-    monkeypatch.setattr(cli, "KeyringPassphrase", Ring)
+    ring = Ring()
+    use_ring(monkeypatch, ring)
     monkeypatch.delenv("E2ES_PASSPHRASE_FILE")
     shell.home = tmp_path / "ring"
     shell.json("connect", world.link, "--keyring")
     assert shell.json("list") == []
-    assert len(ring) == 1
+    assert len(ring.entries) == 1
 
 
 @pytest.mark.parametrize("content", ["[1, 2]", "not json", "", "x" * 2_000_000])

@@ -15,6 +15,7 @@ import pytest
 import sqlcipher3
 
 from e2e_support.crypto.secret import Secret
+from e2e_support.errors import UsageError
 from e2e_support_keys import store as store_module
 from e2e_support_keys.store import Store, Transaction, delete_store, open_store
 from keys_room import KEY, OTHER_KEY, refused
@@ -404,3 +405,14 @@ async def test_an_abandoned_opening_frees_the_lock(path: Path, monkeypatch: pyte
         await opens(path)
     monkeypatch.undo()
     assert await opens(path) == []
+
+
+async def test_a_question_that_waits_while_the_store_closes_is_told_so(tmp_path: Path) -> None:
+    """What is asked in the moment of closing either gets its answer or hears ``store_closed``, never a crash."""
+    async with await open_store(tmp_path / "store.db", KEY, ()) as store:
+        closing = asyncio.create_task(store.close())
+        asked = [asyncio.create_task(store.fetch_all("SELECT 1")) for _ in range(50)]
+        await closing
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+    wrong = [one for one in answers if isinstance(one, BaseException)]
+    assert all(isinstance(one, UsageError) and one.code == "store_closed" for one in wrong)
