@@ -13,7 +13,7 @@ from e2e_support.roster import TrustedRoster
 from e2e_support.roster_links import open_link
 from e2e_support.wire import Batch
 from e2e_support_client import clock
-from e2e_support_client.policy_words import Rule, policy_rules
+from e2e_support_client.policy_rules import Rule, policy_rules
 from e2e_support_console.changes import carry_out
 from e2e_support_console.desk import Desk
 from e2e_support_console.policy_effects import Affected, affected_tickets

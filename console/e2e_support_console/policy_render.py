@@ -11,7 +11,7 @@ from e2e_support.presets import DESCRIPTIONS
 from e2e_support.quota import day_bounds
 from e2e_support_client.model import utc
 from e2e_support_client.plain import plain_line
-from e2e_support_client.policy_words import Rule, policy_rules
+from e2e_support_client.policy_rules import Rule, policy_rules
 from e2e_support_client.render import count, table
 from e2e_support_client.terminal import Json, stamp
 from e2e_support_console.policy_editor import Preview

@@ -16,7 +16,7 @@ import pytest
 from e2e_support.errors import TrustError
 from e2e_support.policy import Policy
 from e2e_support.policy_parts import DayBoundary
-from e2e_support.presets import PANEL, PORTAL, RECORD
+from e2e_support.presets import DEFAULT, PANEL, PORTAL, RECORD
 from e2e_support_client import cli, clock
 from e2e_support_client.allowance import Today
 from e2e_support_client.policy_cli import policy_json, policy_text
@@ -72,6 +72,22 @@ async def test_without_a_limit_there_is_nothing_to_count(tmp_path: Path) -> None
         await user.verify_team()
         await user.tickets.create(SUBJECT, BODY, category="billing")
         assert await user.today() == NEVER
+
+
+async def test_a_change_of_the_policy_is_news_in_words(tmp_path: Path) -> None:
+    """Users are told what their team changed, setting by setting, the next time they look at the team."""
+    world = fake_world(tmp_path)
+    async with world.client() as user:
+        await user.verify_team()
+        await user.team_news()
+        console = world.console
+        batch = console.team.prepare((replace(DEFAULT, show_languages=0), [console.device]))
+        console.team.accept(batch)
+        world.fake.take_batch(console.team.team_id, batch)
+        await user.verify_team()
+        (change,) = await user.team_news()
+        assert change.what == "anna changed the policy: users see the team's languages: yes → no"
+        assert user.policy.show_languages == 0
 
 
 # --- what is said ------------------------------------------------------------------------------------------

@@ -22,7 +22,8 @@ from e2e_support.policy_parts import (
 )
 from e2e_support.presets import DEFAULT, DESK, INSTANCE, PANEL, PORTAL, PRESETS, RECORD
 from e2e_support.vocab import AdmissionMode
-from e2e_support_client.policy_words import LEAVES, Enforcer, policy_rules, reopen_words, word
+from e2e_support_client.policy_rules import Enforcer, policy_rules
+from e2e_support_client.policy_words import LEAVES, reopen_words, word
 
 RELAY, CLIENTS, NOBODY = Enforcer.RELAY, Enforcer.CLIENTS, Enforcer.NOBODY
 
