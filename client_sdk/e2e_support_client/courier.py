@@ -6,18 +6,48 @@ import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from e2e_support.attachment import Plan
 from e2e_support.content import Attachment
-from e2e_support.ids import MessageId
+from e2e_support.crypto.sign import SigningKey
+from e2e_support.ids import HASH_SIZE, ID_SIZE, BlobId, Hash, MailboxId, MessageId
 from e2e_support.limits import NAME_MAX
-from e2e_support.ticket_keys import TicketKeys
 from e2e_support_client.files import FileSource, target_in
 from e2e_support_client.model import Attachable, FileSpec, OnProgress, Progress
 from e2e_support_client.port import RelayPort
-from e2e_support_client.store import FileRow, LocalStore
+from e2e_support_client.store import FileRow
 from e2e_support_client.transfer import Progress as Transferred
 from e2e_support_client.transfer import UploadState, download, upload
+
+
+class Uploads(Protocol):
+    """Where the state of uploads is kept, encrypted."""
+
+    async def set_upload(self, key: bytes, place: int, *, upload: bytes = b"", manifest: bytes = b"") -> None:
+        """Note how far a file's upload has come.
+
+        Args:
+            key: message id of the item that the file belongs to.
+            place: its order in the message.
+            upload: an ``UploadState``.
+            manifest: the file's manifest once it is uploaded.
+        """
+        ...
+
+
+class Place(Protocol):
+    """A mailbox, and the key that writes to it."""
+
+    @property
+    def mailbox(self) -> MailboxId:
+        """The shared log of a ticket."""
+        ...
+
+    @property
+    def capability(self) -> SigningKey:
+        """Signs requests."""
+        ...
 
 
 async def prepare(attached: Attachable, place: int) -> FileRow:
@@ -32,6 +62,13 @@ async def prepare(attached: Attachable, place: int) -> FileRow:
     """
     spec = attached if isinstance(attached, FileSpec) else FileSpec(attached)
     return await asyncio.to_thread(_prepare, spec, place)
+
+
+def prospect(file: FileRow) -> Attachment:
+    """Return what a file's manifest will say, as far as the rules look at it."""
+    zeros = bytes(HASH_SIZE)
+    blob = BlobId(bytes(ID_SIZE))
+    return Attachment(file.name, file.media_type, file.size, blob, zeros, zeros, zeros, Hash(zeros))
 
 
 def _prepare(spec: FileSpec, place: int) -> FileRow:
@@ -56,24 +93,22 @@ def _source(row: FileRow) -> FileSource:
 
 
 class Courier:
-    """Uploads and downloads a user's files.
+    """Uploads and downloads the files of tickets.
 
     Args:
         relay: where blobs are.
         store: keeps the state of uploads.
     """
 
-    def __init__(self, relay: RelayPort, store: LocalStore) -> None:
+    def __init__(self, relay: RelayPort, store: Uploads) -> None:
         self._relay = relay
         self._store = store
 
-    async def upload(
-        self, keys: TicketKeys, key: MessageId, row: FileRow, on_progress: OnProgress
-    ) -> Attachment:
+    async def upload(self, keys: Place, key: MessageId, row: FileRow, on_progress: OnProgress) -> Attachment:
         """Return the manifest of a file once all of it is at the relay; goes on where an earlier try stopped.
 
         Args:
-            keys: of the ticket.
+            keys: of the ticket: its mailbox and a capability of it.
             key: the outbox item that the file belongs to.
             row: the file.
             on_progress: told after every piece.
@@ -103,12 +138,12 @@ class Courier:
         return manifest
 
     async def download(
-        self, keys: TicketKeys, manifest: Attachment, target: Path, on_progress: OnProgress, *, force: bool
+        self, keys: Place, manifest: Attachment, target: Path, on_progress: OnProgress, *, force: bool
     ) -> Path:
         """Save a file and return where; it gets its name when every byte was verified.
 
         Args:
-            keys: of the ticket.
+            keys: of the ticket: its mailbox and a capability of it.
             manifest: from a signed entry.
             target: a new file, or a directory in which it gets its own sanitised name.
             on_progress: told after every piece.

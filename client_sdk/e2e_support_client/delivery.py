@@ -21,7 +21,7 @@ from e2e_support.admission import admit_hash, find_work
 from e2e_support.content import BODIES, Attachment, OpenBody
 from e2e_support.conversation import Draft, Sealed
 from e2e_support.errors import SupportError, TransportError, UsageError
-from e2e_support.ids import HASH_SIZE, ID_SIZE, BlobId, Hash, MailboxId, MessageId
+from e2e_support.ids import MailboxId, MessageId
 from e2e_support.reasons import refusal
 from e2e_support.ticket import judge
 from e2e_support.ticket_state import Fact
@@ -29,7 +29,7 @@ from e2e_support.vocab import AdmissionMode, AuthorRole, Kind
 from e2e_support.wire import AdmissionTerms, Create
 from e2e_support_client import clock
 from e2e_support_client.allowance import Allowance, sent_profile
-from e2e_support_client.courier import Courier
+from e2e_support_client.courier import Courier, prospect
 from e2e_support_client.model import OnProgress, Progress, State
 from e2e_support_client.port import Refused, RelayPort
 from e2e_support_client.room import PlaceTaken, Room
@@ -198,7 +198,7 @@ class Delivery:
 
     async def _check(self, item: ItemRow, files: list[FileRow], *, online: bool) -> None:
         """Raise the rule that stands against an item, before anything of it leaves this device."""
-        fact = _fact(item, tuple(_prospect(file) for file in files))
+        fact = _fact(item, tuple(prospect(file) for file in files))
         if item.kind is not Kind.OPEN:
             async with self._rooms.open(item.number) as room:
                 room.check(fact)
@@ -328,10 +328,3 @@ def _fact(item: ItemRow, attachments: tuple[Attachment, ...]) -> Fact:
     body = BODIES[item.kind].from_bytes(item.body)
     seq = 0 if item.kind is Kind.OPEN else 1
     return Fact(seq, item.kind, AuthorRole.USER, body, clock.now(), attachments=attachments)
-
-
-def _prospect(file: FileRow) -> Attachment:
-    """Return what a file's manifest will say, as far as the rules look at it."""
-    zeros = bytes(HASH_SIZE)
-    blob = BlobId(bytes(ID_SIZE))
-    return Attachment(file.name, file.media_type, file.size, blob, zeros, zeros, zeros, Hash(zeros))

@@ -10,17 +10,15 @@ from pathlib import Path
 from e2e_support.content import (
     Attachment,
     CloseBody,
-    MessageBody,
-    NoteBody,
     ReopenBody,
     ResolutionBody,
     StatusBody,
 )
-from e2e_support.policy_parts import Staff, StaffIdentity
 from e2e_support.vocab import Kind
 from e2e_support_client.files import target_in
 from e2e_support_client.model import Message
 from e2e_support_client.transfer import download
+from e2e_support_console.answers import Answers
 from e2e_support_console.index import mark_seen
 from e2e_support_console.lists import Lists
 from e2e_support_console.model import InboxTicket, TicketView, Unsent
@@ -34,7 +32,7 @@ from e2e_support_console.reading import (
 )
 
 
-class Inbox(Lists):
+class Inbox(Answers, Lists):
     """The team's tickets as one device sees them; ``TeamClient.inbox``. Numbers are ``T-XXXXX-XXXXX``."""
 
     # --- reading -----------------------------------------------------------------------------------------
@@ -107,35 +105,6 @@ class Inbox(Lists):
 
     # --- writing -----------------------------------------------------------------------------------------
 
-    async def reply(
-        self, number: str, text: str, *, as_team: bool | None = None, anyway: bool = False
-    ) -> InboxTicket:
-        """Answer a ticket's user.
-
-        Args:
-            number: the ticket.
-            text: what to say.
-            as_team: show the team instead of the administrator, where the policy leaves the choice.
-            anyway: send even if somebody else wrote in the same moment.
-
-        Returns:
-            The ticket's line in the inbox.
-
-        Raises:
-            UsageError: a rule stands against it, or ``ticket_moved``; nothing was sent.
-            TransportError: the relay is away and nothing was sent; or ``unconfirmed``, and the next command or
-                ``sync`` finds out and sends it once.
-            PeerError, TrustError: relay or team are not as they must be; nothing more is sent.
-        """
-        shown = self.as_team(self._desk.roster.policy.staff, wanted=as_team)
-        return await self._write(number, Kind.MESSAGE, MessageBody(text, int(shown)), anyway=anyway)
-
-    async def note(self, number: str, text: str) -> InboxTicket:
-        """Write a note that only administrators can read; errors as ``reply``."""
-        row = await self._follower.find(number)
-        await self._writer.write_staff(row.mailbox, Kind.NOTE, lambda shared: NoteBody(shared, text, ()))
-        return await self._line(row)
-
     async def resolve(self, number: str, note: str) -> InboxTicket:
         """Mark a ticket resolved, with the note that stays pinned; errors as ``reply``."""
         return await self._write(number, Kind.RESOLUTION, ResolutionBody(note))
@@ -153,13 +122,6 @@ class Inbox(Lists):
     ) -> InboxTicket:
         """Set or clear what the team is doing with a ticket; ``None`` leaves it. Errors as ``reply``."""
         return await self._write(number, Kind.STATUS, StatusBody(_switch(progress), _switch(waiting_user)))
-
-    @staticmethod
-    def as_team(staff: Staff, *, wanted: bool | None) -> bool:
-        """The policy decides under which name the team answers, where it does not leave the choice."""
-        if staff.identity is StaffIdentity.PER_ADMIN:
-            return bool(staff.as_team) if wanted is None else wanted
-        return staff.identity is StaffIdentity.TEAM
 
 
 def _place(target: Path, manifest: Attachment) -> Path:

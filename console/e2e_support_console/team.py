@@ -23,6 +23,7 @@ from e2e_support_client.transport import HttpRelay
 from e2e_support_console import feed
 from e2e_support_console.alarms import Alarm, alarms, clear_alarms
 from e2e_support_console.desk import Desk
+from e2e_support_console.drafts import Drafts
 from e2e_support_console.duties import do_duties
 from e2e_support_console.founding import STORE_NAME, NewTeam, confirm, found, load_device, require_finished
 from e2e_support_console.history import Histories
@@ -37,8 +38,10 @@ from e2e_support_console.policy_editor import PolicyEditor
 from e2e_support_console.proposals import Proposals
 from e2e_support_console.recovering import recover_team
 from e2e_support_console.renewal import fresh_until, renew
+from e2e_support_console.snippets import Snippets
 from e2e_support_console.sync import BUDGET, Sync, SyncReport
 from e2e_support_console.team_sync import TeamSync
+from e2e_support_console.views import Views
 from e2e_support_console.writer import Writer
 from e2e_support_keys.fingerprint import Fingerprint
 from e2e_support_keys.keystore import FileKeystore, Keystore
@@ -62,6 +65,9 @@ class TeamClient:
         policy: the signed rules, and changing them.
         proposals: changes that wait for more owners.
         history: what happened to tickets.
+        drafts: what is being written here.
+        snippets: texts that the team answers with.
+        views: saved filters of the inbox.
         desk: keys, roster, relay and store; for the other parts of the console.
     """
 
@@ -74,6 +80,9 @@ class TeamClient:
         self.policy = PolicyEditor(desk)
         self.proposals = Proposals(desk)
         self.history = Histories(desk)
+        self.drafts = Drafts(desk)
+        self.snippets = Snippets(desk)
+        self.views = Views(desk)
         self._auto_lock = AutoLock(auto_lock, self._lock) if auto_lock is not None else None
         if self._auto_lock is not None:
             for part in (
@@ -84,6 +93,9 @@ class TeamClient:
                 self.policy,
                 self.proposals,
                 self.history,
+                self.drafts,
+                self.snippets,
+                self.views,
             ):
                 self._auto_lock.count(part)
 

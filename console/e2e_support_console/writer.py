@@ -6,11 +6,11 @@ what stands there already is not sent again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from e2e_support.codec import Message
-from e2e_support.content import STAFF_BODIES, StaffBody, StaffOpenBody
+from e2e_support.content import STAFF_BODIES, MessageBody, NoteBody, StaffBody
 from e2e_support.conversation import Draft, Opened, Sealed
 from e2e_support.errors import SupportError, TransportError, UsageError
 from e2e_support.ids import ID_SIZE, MailboxId, MessageId
@@ -21,10 +21,14 @@ from e2e_support.ticket_state import Fact
 from e2e_support.vocab import AuthorRole, Kind
 from e2e_support.wire import Head
 from e2e_support_client import clock
-from e2e_support_client.port import Refused
-from e2e_support_client.view import event_kind
+from e2e_support_client.courier import prospect
+from e2e_support_client.delivery import no_progress
+from e2e_support_client.model import OnProgress
+from e2e_support_client.store import FileRow
 from e2e_support_console.alarms import new_alarm, raise_alarms
+from e2e_support_console.collision import require_still
 from e2e_support_console.desk import Desk
+from e2e_support_console.drafts import Mode, put_back, take_out
 from e2e_support_console.follow import Follower
 from e2e_support_console.logs import Log
 from e2e_support_console.outgoing import (
@@ -35,9 +39,10 @@ from e2e_support_console.outgoing import (
     mark_failed,
     outgoing,
     same_outgoing,
+    uploaded,
     was_sealed,
 )
-from e2e_support_console.staff_log import AlreadyOpen, staff_create
+from e2e_support_console.staff_log import StaffLogs
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,17 @@ class Writer:
 
     desk: Desk
 
-    async def write(self, ticket: MailboxId, kind: Kind, body: Message, *, anyway: bool = False) -> None:
+    async def write(
+        self,
+        ticket: MailboxId,
+        kind: Kind,
+        body: Message,
+        *,
+        anyway: bool = False,
+        files: Sequence[FileRow] = (),
+        since: int | None = None,
+        on_progress: OnProgress = no_progress,
+    ) -> None:
         """Write to a ticket's shared log.
 
         Args:
@@ -58,16 +73,21 @@ class Writer:
             kind: what it is.
             body: what it says.
             anyway: write even if somebody else wrote in the same moment.
+            files: what goes with it, from ``courier.prepare``; nothing is uploaded that the rules refuse.
+            since: how long the log was when the administrator decided; now by default.
+            on_progress: told of uploads.
 
         Raises:
-            UsageError: a rule of the ticket stands against it, or ``ticket_moved``; nothing was sent.
+            UsageError: a rule of the ticket stands against it, or ``TicketMoved``; nothing was sent.
             TransportError: the relay is away and nothing was sent, or ``unconfirmed``.
             PeerError, TrustError: relay or team are not as they must be; nothing more is sent.
         """
         log = await self._shared(ticket)
-        self._check(log, kind, body)
-        known = await same_outgoing(self.desk.store, ticket, kind, body)
-        await self._send_new(known or await self._kept(ticket, kind, body), log, anyway=anyway)
+        item = _outgoing(ticket, kind, body, files)
+        self._check(log, item)
+        item = await same_outgoing(self.desk.store, item) or await self._kept(item)
+        start = log.length if since is None else since
+        await self._send_new(item, log, None if anyway else start, on_progress)
 
     async def write_staff(self, ticket: MailboxId, kind: Kind, against: Callable[[Head], StaffBody]) -> None:
         """Write to a ticket's staff log; errors as ``write``.
@@ -80,9 +100,10 @@ class Writer:
         shared = await self._shared(ticket)
         body = against(shared.conversation.chain.head)
         self._check_staff(kind, body, StaffState())  # before anything is created for it
-        log = await self._staff_log(ticket, shared.conversation.chain.head)
+        log = await StaffLogs(self.desk).ready(ticket, shared.conversation.chain.head)
         known = await self._same_staff(ticket, kind, body)
-        await self._send_new(known or await self._kept(ticket, kind, body), log, anyway=True)
+        item = known or await self._kept(_outgoing(ticket, kind, body))
+        await self._send_new(item, log)
 
     async def settle_all(self) -> None:
         """Find out about everything that is on its way, and send what is not stored.
@@ -100,15 +121,19 @@ class Writer:
 
     # --- one draft ---------------------------------------------------------------------------------------
 
-    async def _send_new(self, item: Outgoing, log: Log, *, anyway: bool) -> None:
-        """Send what a person has just asked for; what certainly was not sent is given back, not kept."""
+    async def _send_new(
+        self, item: Outgoing, log: Log, start: int | None = None, on_progress: OnProgress = no_progress
+    ) -> None:
+        """Send what a person has just asked for; what certainly was not sent is given back as their draft."""
         try:
-            await self._send(item, log, anyway=anyway)
+            await self._send(item, log, start, on_progress)
         except SupportError as error:
             doubt = await was_sealed(self.desk.store, item.draft.message_id)
             if isinstance(error, UsageError) or not doubt:
                 async with self.desk.store.transaction() as change:
                     await drop_draft(change, item.draft.message_id)
+                    if written := _written(item):
+                        await put_back(change, item.ticket, *written)
             elif isinstance(error, TransportError):
                 raise _unconfirmed(error) from error
             raise
@@ -116,8 +141,8 @@ class Writer:
     async def _settle(self, item: Outgoing) -> None:
         log = await self._shared(item.ticket)
         if item.draft.kind in STAFF_BODIES:
-            log = await self._staff_log(item.ticket, log.conversation.chain.head)
-        await self._send(item, log, anyway=True)
+            log = await StaffLogs(self.desk).ready(item.ticket, log.conversation.chain.head)
+        await self._send(item, log)
 
     async def _trouble(self, item: Outgoing, error: SupportError) -> None:
         """Say where the administrator looks what keeps a draft from being sent, for now or for ever."""
@@ -128,23 +153,34 @@ class Writer:
                 await mark_failed(change, item.draft.message_id, error)
             await raise_alarms(change, [new_alarm(told, now=clock.now(), mailbox=item.ticket)])
 
-    async def _send(self, item: Outgoing, log: Log, *, anyway: bool) -> None:
-        """Send a kept draft, unless it stands in the log already; what was seen on the way is kept."""
+    async def _send(
+        self, item: Outgoing, log: Log, start: int | None = None, on_progress: OnProgress = no_progress
+    ) -> None:
+        """Send a kept draft, unless it stands in the log already; what was seen on the way is kept.
+
+        Args:
+            item: the draft.
+            log: where it goes.
+            start: length of the log behind which nobody else may have written; ``None`` for wherever.
+            on_progress: told of uploads.
+        """
         if not _stands(log.thread.entries, item.draft, self.desk.author().author.key):
             try:
-                await self._push(item, log, anyway=anyway)
+                whole = await uploaded(self.desk, item, on_progress)
+                await self._push(whole, log, start)
             except SupportError:
                 await self._follower.save(item.ticket, log)
                 raise
         await self._follower.save(item.ticket, log, delivered=item.draft.message_id)
 
-    async def _push(self, item: Outgoing, log: Log, *, anyway: bool) -> None:
-        draft, signer, start = item.draft, self.desk.author(), log.length
+    async def _push(self, item: Outgoing, log: Log, start: int | None) -> None:
+        draft, signer = item.draft, self.desk.author()
+        blobs = [file.blob_id for file in draft.attachments]
 
         def check() -> None:
-            self._check(log, draft.kind, draft.body)
-            if not anyway and any(event_kind(entry) for entry in log.thread.entries[start:]):
-                raise _moved()
+            self._check(log, item)
+            if start is not None:
+                require_still(log, start, self.desk.roster.policy)
 
         async def keep(sealed: Sealed) -> None:
             async with self.desk.store.transaction() as change:
@@ -152,9 +188,11 @@ class Writer:
 
         own = None
         if item.sealed is not None:
-            own = await log.channel.settle(item.sealed, draft, signer.author, on_pulled=log.take)
+            own = await log.channel.settle(item.sealed, draft, signer.author, blobs=blobs, on_pulled=log.take)
         if own is None:
-            own = await log.channel.push(draft, signer, keep=keep, check=check, on_pulled=log.take)
+            own = await log.channel.push(
+                draft, signer, blobs=blobs, keep=keep, check=check, on_pulled=log.take
+            )
         if own.seq == len(log.thread.entries):
             log.take(own)
 
@@ -169,55 +207,17 @@ class Writer:
         self.desk.writer()
         return await self._follower.shared(ticket)
 
-    async def _staff_log(self, ticket: MailboxId, shared: Head) -> Log:
-        """Return the staff log as the relay has it now; it begins with the first note (§5.6)."""
-        log = await self.desk.load(self.desk.staff_log(ticket), staff=True)
-        if not log.length:
-            await self._create(ticket, log)
-        await self._follower.pull(ticket, log)
-        if not log.length:
-            await self._open(log, shared)
-        return log
-
-    async def _create(self, ticket: MailboxId, log: Log) -> None:
-        """Create the staff log's mailbox; if somebody else was first, it is there just as well."""
-        creation = self.desk.team.keys.staff_log(ticket)
-        create = staff_create(creation, self.desk.capability(), self.desk.team_id, clock.now())
-        try:
-            await self.desk.relay.create(log.mailbox, create, creation)
-        except Refused as refused:
-            if refused.code != "conflict":
-                raise
-
-    async def _open(self, log: Log, shared: Head) -> None:
-        """Write the first entry, which carries the log's key; the loser of a race uses the winner's."""
-
-        def check() -> None:
-            if log.length:
-                raise AlreadyOpen
-
-        async def keep(_: Sealed) -> None:
-            """There is nothing in it that would be missed."""
-
-        draft = Draft(Kind.STAFF_OPEN, StaffOpenBody(shared), _message_id())
-        try:
-            own = await log.channel.push(
-                draft, self.desk.author(), keep=keep, check=check, on_pulled=log.take
-            )
-        except AlreadyOpen:
-            return
-        if own.seq == len(log.thread.entries):
-            log.take(own)
-
     # --- drafts ------------------------------------------------------------------------------------------
 
-    def _check(self, log: Log, kind: Kind, body: Message) -> None:
+    def _check(self, log: Log, item: Outgoing) -> None:
         """Do nothing if the rules allow it; else raise the rule that stands against it."""
+        kind, body = item.draft.kind, item.draft.body
         if isinstance(log.thread, StaffThread):
             self._check_staff(kind, body, log.thread.state)
             return
         log.thread.require_state()
-        log.thread.check(self._fact(log.length, kind, body), self.desk.roster.policy)
+        fact = replace(self._fact(log.length, kind, body), attachments=tuple(map(prospect, item.files)))
+        log.thread.check(fact, self.desk.roster.policy)
 
     def _check_staff(self, kind: Kind, body: Message, state: StaffState | None) -> None:
         _, reason = judge_staff(state, self._fact(1, kind, body), self.desk.roster.policy)
@@ -228,11 +228,13 @@ class Writer:
         device = self.desk.writer()
         return Fact(seq, kind, AuthorRole.DEVICE, body, clock.now(), device.role, device.device_id)
 
-    async def _kept(self, ticket: MailboxId, kind: Kind, body: Message) -> Outgoing:
-        draft = Draft(kind, type(body).from_bytes(body.to_bytes()), _message_id())
+    async def _kept(self, item: Outgoing) -> Outgoing:
+        """Keep what is to be sent; from now on it is no draft any more."""
         async with self.desk.store.transaction() as change:
-            await keep_draft(change, ticket, draft, now=clock.now())
-        return Outgoing(ticket, draft)
+            await keep_draft(change, item, now=clock.now())
+            if written := _written(item):
+                await take_out(change, item.ticket, *written)
+        return item
 
     async def _same_staff(self, ticket: MailboxId, kind: Kind, wanted: StaffBody) -> Outgoing | None:
         """Return what says the same and is on its way; its shared head may be an older one."""
@@ -245,6 +247,22 @@ class Writer:
         return None
 
 
+def _outgoing(ticket: MailboxId, kind: Kind, body: Message, files: Sequence[FileRow] = ()) -> Outgoing:
+    draft = Draft(kind, type(body).from_bytes(body.to_bytes()), _message_id())
+    return Outgoing(ticket, draft, files=tuple(files))
+
+
+def _written(item: Outgoing) -> tuple[Mode, str] | None:
+    """Return for whom a text was written, and the text; ``None`` for what nobody writes in an editor."""
+    match item.draft.body:
+        case MessageBody(text=text):
+            return Mode.REPLY, text
+        case NoteBody(text=text):
+            return Mode.NOTE, text
+        case _:
+            return None
+
+
 def _message_id() -> MessageId:
     return MessageId(clock.random(ID_SIZE))
 
@@ -253,14 +271,6 @@ def _stands(entries: list[Opened], draft: Draft, author: bytes) -> bool:
     wanted = (draft.message_id, author)
     return any(
         entry.inner and (entry.inner.message_id, entry.inner.author.key) == wanted for entry in entries
-    )
-
-
-def _moved() -> UsageError:
-    return UsageError(
-        "ticket_moved",
-        "somebody else wrote to this ticket in the same moment; nothing was sent",
-        hint="Read what is new, then send again.",
     )
 
 

@@ -1,0 +1,133 @@
+"""Answers to users and notes for colleagues: drafts until they are sent, with files, with a moment to take them back.
+
+An answer that waits for its moment to pass is a draft until then. So a process that is killed meanwhile has sent
+nothing, and nothing is sent later without anybody's word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+from e2e_support.content import MessageBody, NoteBody
+from e2e_support.errors import UsageError
+from e2e_support.ids import MailboxId
+from e2e_support.policy_parts import Staff, StaffIdentity
+from e2e_support.vocab import Kind
+from e2e_support_client.courier import prepare
+from e2e_support_client.delivery import no_progress
+from e2e_support_client.model import Attachable, OnProgress
+from e2e_support_console.desk import Desk
+from e2e_support_console.drafts import Mode, put_back
+from e2e_support_console.model import InboxTicket
+from e2e_support_console.ticket_desk import TicketDesk
+
+NO_DELAY = timedelta(0)
+
+
+class Answers(TicketDesk):
+    """What people write in an editor."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._waiting: dict[MailboxId, asyncio.Event] = {}
+
+    async def reply(
+        self,
+        number: str,
+        text: str,
+        *,
+        as_team: bool | None = None,
+        anyway: bool = False,
+        attachments: Sequence[Attachable] = (),
+        delay: timedelta = NO_DELAY,
+        on_progress: OnProgress = no_progress,
+    ) -> InboxTicket:
+        """Answer a ticket's user. Until it is on its way, and where it is refused, the text is the ticket's draft.
+
+        Args:
+            number: the ticket.
+            text: what to say; may be empty if there are attachments.
+            as_team: show the team instead of the administrator, where the policy leaves the choice.
+            anyway: send even if somebody else wrote in the same moment.
+            attachments: paths or ``FileSpec``; pictures lose their hidden data, as users' pictures do.
+            delay: in which ``unsend`` takes it back.
+            on_progress: told of uploads.
+
+        Returns:
+            The ticket's line in the inbox.
+
+        Raises:
+            UsageError: ``unsent``; a rule stands against it, or ``TicketMoved``; nothing was sent.
+            TransportError: the relay is away and nothing was sent; or ``unconfirmed``, and the next command or
+                ``sync`` finds out and sends it once.
+            PeerError, TrustError: relay or team are not as they must be; nothing more is sent.
+        """
+        row = await self._follower.find(number)
+        await self._hold(row.mailbox, Mode.REPLY, text)
+        files = [await prepare(attached, place) for place, attached in enumerate(attachments)]
+        since = None
+        if delay > NO_DELAY:
+            since = (await self._desk.load(row.mailbox)).length
+            await self._wait(row.mailbox, delay)
+        shown = self.as_team(self._desk.roster.policy.staff, wanted=as_team)
+        await self._writer.write(
+            row.mailbox,
+            Kind.MESSAGE,
+            MessageBody(text, int(shown)),
+            anyway=anyway,
+            files=files,
+            since=since,
+            on_progress=on_progress,
+        )
+        return await self._line(row)
+
+    async def note(self, number: str, text: str) -> InboxTicket:
+        """Write a note that only administrators can read; until it is on its way it is a draft. Errors as ``reply``."""
+        row = await self._follower.find(number)
+        await self._hold(row.mailbox, Mode.NOTE, text)
+        await self._writer.write_staff(row.mailbox, Kind.NOTE, lambda shared: NoteBody(shared, text, ()))
+        return await self._line(row)
+
+    async def unsend(self, number: str) -> bool:
+        """Take back an answer whose moment has not passed; tell whether there was one.
+
+        Raises:
+            UsageError: ``bad_number`` or ``no_ticket``.
+        """
+        waiting = self._waiting.get((await self._follower.find(number)).mailbox)
+        if waiting is not None:
+            waiting.set()
+        return waiting is not None
+
+    async def _wait(self, ticket: MailboxId, delay: timedelta) -> None:
+        """Let the moment pass.
+
+        Raises:
+            UsageError: ``unsent``, or ``still_waiting`` where another answer to the ticket waits.
+        """
+        if ticket in self._waiting:
+            raise UsageError(
+                "still_waiting", "another answer to this ticket waits", hint="Take it back, or wait."
+            )
+        taken_back = self._waiting[ticket] = asyncio.Event()
+        try:
+            async with asyncio.timeout(delay.total_seconds()):
+                await taken_back.wait()
+        except TimeoutError:
+            return
+        finally:
+            del self._waiting[ticket]
+        raise UsageError("unsent", "nothing was sent", hint="The text is the ticket's draft again.")
+
+    async def _hold(self, ticket: MailboxId, mode: Mode, text: str) -> None:
+        async with self._desk.store.transaction() as change:
+            await put_back(change, ticket, mode, text)
+
+    @staticmethod
+    def as_team(staff: Staff, *, wanted: bool | None) -> bool:
+        """The policy decides under which name the team answers, where it does not leave the choice."""
+        if staff.identity is StaffIdentity.PER_ADMIN:
+            return bool(staff.as_team) if wanted is None else wanted
+        return staff.identity is StaffIdentity.TEAM

@@ -1,0 +1,92 @@
+"""What a team shares among its administrators: snippets, macros and saved views, kept in the team space (4.13)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from e2e_support.content import Pair, SettingBody
+from e2e_support.errors import TransportError, UsageError
+from e2e_support.limits import ID_TEXT_MAX
+from e2e_support.space import settings_of
+from e2e_support.vocab import Kind, SettingKind
+from e2e_support_console.desk import Desk
+from e2e_support_console.team_space import TeamSpace
+
+_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_NAMES: Final = {
+    SettingKind.SNIPPET: ("snippet", "snippets"),
+    SettingKind.MACRO: ("macro", "macros"),
+    SettingKind.VIEW: ("view", "views"),
+}
+
+
+class Settings:
+    """Settings of one kind; the newest of each id counts, whoever wrote it.
+
+    Args:
+        desk: the unlocked device.
+        kind: which.
+    """
+
+    def __init__(self, desk: Desk, kind: SettingKind) -> None:
+        self._space = TeamSpace(desk)
+        self._kind = kind
+        self._name, self._list = _NAMES[kind]
+
+    async def all(self) -> dict[str, SettingBody]:
+        """Return them by id; without the relay those that are known here.
+
+        Raises:
+            PeerError, TrustError: relay or team are not as they must be.
+        """
+        try:
+            entries = await self._space.entries()
+        except TransportError:
+            entries = await self._space.kept()
+        return settings_of(entries, self._kind)
+
+    async def get(self, wanted: str) -> SettingBody:
+        """Return one.
+
+        Args:
+            wanted: its id.
+
+        Raises:
+            UsageError: ``no_snippet``, ``no_macro`` or ``no_view``.
+        """
+        found = (await self.all()).get(wanted)
+        if found is None:
+            raise UsageError(
+                f"no_{self._name}",
+                f"there is no {self._name} {wanted}",
+                hint=f"See `e2e-admin {self._list} list`.",
+            )
+        return found
+
+    async def save(self, wanted: str, title: str = "", text: str = "", items: Sequence[Pair] = ()) -> None:
+        """Add one, or put it in the place of the one with its id.
+
+        Args:
+            wanted: its id: small letters, digits, ``-`` and ``_``.
+            title: what people read in a list.
+            text: of a snippet.
+            items: steps of a macro, or filters of a view.
+
+        Raises:
+            UsageError: ``bad_id``, or ``malformed`` for what no entry holds.
+            TransportError: it is not known whether it was stored; saying it again does no harm.
+            PeerError, TrustError: as ``all``.
+        """
+        if not _ID.fullmatch(wanted) or len(wanted) > ID_TEXT_MAX:
+            raise UsageError("bad_id", f"{wanted} is no id", hint="Use small letters, digits, - and _.")
+        await self._write(SettingBody(self._kind, wanted, 0, title, text, tuple(items)))
+
+    async def remove(self, wanted: str) -> None:
+        """Remove one; errors as ``get`` and ``save``."""
+        await self.get(wanted)
+        await self._write(SettingBody(self._kind, wanted, 1, "", "", ()))
+
+    async def _write(self, body: SettingBody) -> None:
+        await self._space.write(Kind.SETTING, SettingBody.from_bytes(body.to_bytes()))
