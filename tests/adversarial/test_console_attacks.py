@@ -47,18 +47,22 @@ NASTY = "\x1b]0;owned\x07\x1b[31mred\x1b[0m\x07\r\x9b2J\u202egnp.exe\u2066\u200b
 CANARY = "canary-7f3a91"
 
 
-def junk(*, boxes: tuple[Box, ...] = (), direction: Direction = Direction.USER_TO_TEAM) -> bytes:
+def junk(*, boxes: tuple[Box, ...] = (), gen: int = 0) -> bytes:
     """Return an entry of the right shape that holds nothing."""
-    return Entry(1, 1, 0, direction, boxes, bytes(64 + 512 + 16)).to_bytes()
+    return Entry(1, 1, gen, Direction.USER_TO_TEAM, boxes, bytes(64 + 512 + 16)).to_bytes()
+
+
+async def nobodys_boxes(room: Room, user: User) -> tuple[Box, ...]:
+    """Return boxes of the right shape that open for nobody."""
+    roster = await room.roster()
+    other = {"team_id": roster.team_id, "mailbox": MailboxId(bytes(16)), "gen": 0, "epoch": roster.epoch}
+    return seal_boxes(Secret(bytes(32)), reply_key=user.keys.reply.public, **other)  # type: ignore[arg-type]
 
 
 async def look_alike(room: Room) -> User:
     """Return a mailbox whose first entry has boxes of the right shape that open for nobody."""
     user = await room.mailbox()
-    roster = await room.roster()
-    other = {"team_id": roster.team_id, "mailbox": MailboxId(bytes(16)), "gen": 0, "epoch": roster.epoch}
-    boxes = seal_boxes(Secret(bytes(32)), reply_key=user.keys.reply.public, **other)  # type: ignore[arg-type]
-    await user.post(junk(boxes=boxes))
+    await user.post(junk(boxes=await nobodys_boxes(room, user)))
     return user
 
 
@@ -152,8 +156,9 @@ async def test_27_a_fake_with_many_entries_is_left_at_its_first(
     room = Room(tmp_path)
     async with await room.found() as team:
         fake = await look_alike(room)
-        for _ in range(50):
-            await fake.post(junk())
+        boxes = await nobodys_boxes(room, fake)
+        for gen in range(1, 51):
+            await fake.post(junk(boxes=boxes, gen=gen))
         opened = counted(team, monkeypatch)
         await team.sync()
         assert len(opened) == 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,11 +42,11 @@ class Scene:
         assert (page.head.length, page.head.hash) == (self.victim.length, self.victim.hash)
 
 
-@pytest.fixture
-async def scene(tmp_path: Path) -> AsyncGenerator[Scene]:
+@asynccontextmanager
+async def set_scene(folder: Path) -> AsyncGenerator[Scene]:
     """Set the scene."""
     clock = ManualClock()
-    async with running(tmp_path / "relay", clock=clock) as relay:
+    async with running(folder / "relay", clock=clock) as relay:
         team = await relay.found()
         victim = await relay.ticket(team)
         blob = await victim.declare(100)
@@ -56,6 +57,13 @@ async def scene(tmp_path: Path) -> AsyncGenerator[Scene]:
         own = await relay.ticket(team, stranger)
         await own.append()
         yield Scene(relay, team, victim, stranger, own, clock)
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncGenerator[Scene]:
+    """The scene, set."""
+    async with set_scene(tmp_path) as found:
+        yield found
 
 
 def visible(reply: Reply) -> tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]:
@@ -214,7 +222,7 @@ async def test_49_a_mailbox_id_cannot_be_chosen_or_squatted(scene: Scene) -> Non
         (await scene.relay.ask(key, "PUT", path, create.to_bytes())).expect("not_found")
     theirs = replace(create, creation_key=scene.victim.key.public)
     own = f"/v1/mailboxes/{b64(mailbox_id(key.public))}"
-    (await scene.relay.ask(key, "PUT", own, theirs.to_bytes())).expect("malformed")
+    (await scene.relay.ask(key, "PUT", own, theirs.to_bytes())).expect("not_found")
 
 
 async def test_66_a_recorded_request_works_neither_again_nor_later(scene: Scene) -> None:
@@ -382,6 +390,20 @@ async def test_82_a_user_who_loops_appends_does_not_silence_the_team(scene: Scen
         stop.set()
         await asyncio.gather(*flood)
     assert stored == 5
+
+
+async def test_82_who_lost_a_race_has_the_next_turn(scene: Scene) -> None:
+    """The team's append came too late; the faster user has to wait until the team has written, and then goes on."""
+    team, capability = Mailbox(scene.relay, scene.own.key, scene.team), scene.team.capability
+    await _catch_up(team, capability)
+    late = team.next(make_entry())
+    await scene.own.append()
+    (await team.post(late, capability)).expect("head_moved")
+    (await scene.own.post(scene.own.next(make_entry()))).expect("rate")
+    await _catch_up(team, capability)
+    (await team.post(team.next(make_entry()), capability)).expect(200)
+    await _catch_up(scene.own)
+    (await scene.own.post(scene.own.next(make_entry()))).expect(200)
 
 
 async def test_82_a_class_that_has_spent_its_budget_leaves_the_other_its_own(tmp_path: Path) -> None:

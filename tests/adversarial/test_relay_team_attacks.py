@@ -39,11 +39,18 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
+@asynccontextmanager
+async def gathered(folder: Path, clock: ManualClock) -> AsyncGenerator[Crew]:
+    """Found a team of two owners, an agent and an auditor on a relay."""
+    async with running(folder / "relay", clock=clock) as relay:
+        yield await Crew.found(relay, ANNA, CARL, BEN, DORA, threshold=2)
+
+
 @pytest.fixture
 async def crew(tmp_path: Path, clock: ManualClock) -> AsyncGenerator[Crew]:
-    """A team of two owners, an agent and an auditor on a relay."""
-    async with running(tmp_path / "relay", clock=clock) as relay:
-        yield await Crew.found(relay, ANNA, CARL, BEN, DORA, threshold=2)
+    """The team on its relay."""
+    async with gathered(tmp_path, clock) as found:
+        yield found
 
 
 # --- 9 to 13, 31: links that nobody entitled signed ------------------------------------------------------

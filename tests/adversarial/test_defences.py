@@ -1,0 +1,298 @@
+"""Each attack succeeds without its defence: tests of this folder, run again with what they rely on taken away.
+
+A row names a test, what is taken away, and what the test is given. Run like that the test must fail by an assertion of
+its own: then it watches this very defence, and passes for no other reason.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from adversarial import (
+    test_console_attacks as console,
+)
+from adversarial import (
+    test_crypto_attacks as crypto,
+)
+from adversarial import (
+    test_keys_attacks as keys,
+)
+from adversarial import (
+    test_member_attacks as member,
+)
+from adversarial import (
+    test_relay_attacks as relay,
+)
+from adversarial import (
+    test_relay_team_attacks as relay_team,
+)
+from adversarial import (
+    test_trust_attacks as trust,
+)
+from adversarial import (
+    test_user_attacks as user,
+)
+from e2e_support import conversation, epoch, request, thread
+from e2e_support.conversation import Conversation
+from e2e_support.crypto import cae
+from e2e_support.mailbox import Chain
+from e2e_support.membership import Membership
+from e2e_support.roster import TrustedRoster
+from e2e_support_client import files, plain
+from e2e_support_console import duties, feed, render, sync
+from e2e_support_console.barriers import BarrierPass
+from e2e_support_console.logs import Log
+from e2e_support_keys import private_files, store
+from e2e_support_server import guard, screen
+from e2e_support_server.admission import Admission
+from e2e_support_server.fairness import Rate, Turns
+from e2e_support_server.guard import Guard
+from e2e_support_server.rules import Writer
+from e2e_support_server.service import rosters
+from e2e_support_server.service.mailboxes import Mailboxes
+from e2e_support_server.service.teams import Teams
+from e2e_support_server.storage import appends
+from e2e_support_server.tokens import Nonces, Sessions
+from relay_kit import ManualClock
+from user_kit import fake_world
+
+Defence = tuple[object, str, object]
+
+
+def nothing(*_: Any, **__: Any) -> None:
+    """Stand where a check was taken away."""
+
+
+async def nothing_awaited(*_: Any, **__: Any) -> int:
+    """Stand where a duty was taken away."""
+    return 0
+
+
+def always(*_: Any, **__: Any) -> bool:
+    """Say yes to whoever asks."""
+    return True
+
+
+def never(*_: Any, **__: Any) -> float:
+    """Let nobody wait."""
+    return 0.0
+
+
+def same_text(text: str, *_: Any, **__: Any) -> str:
+    """Leave a text as it is."""
+    return text
+
+
+def lines_of(text: str) -> list[str]:
+    """Split a text and leave its lines as they are."""
+    return text.split("\n")
+
+
+def as_before(self: Membership, _: int) -> Membership:
+    """Let a change of the threshold pass."""
+    return self
+
+
+def a_user(*_: Any) -> Writer:
+    """Let every key open every mailbox."""
+    return Writer.USER
+
+
+def own_name(author: Any) -> str:
+    """Show the name alone."""
+    return str(author.name)
+
+
+async def everything(queries: Any, _: int) -> Any:
+    """Pull all at once."""
+    return await WAITING(queries, 10**6)
+
+
+def no_lock(_: Path) -> int:
+    """Let everybody in."""
+    return os.open(os.devnull, os.O_RDONLY)
+
+
+def unheard_of(_: Any) -> tuple[bytes, bytes]:
+    """Take every message for a new one."""
+    return os.urandom(16), b""
+
+
+WAITING: Final = feed.waiting
+CLEAN: Final[Defence] = (plain, "_clean", same_text)
+LINES: Final[Defence] = (plain, "_lines", lines_of)
+FIRST_LOOK: Final[Defence] = (Log, "_take_first", Log._take_some)  # pyright: ignore[reportPrivateUsage]
+SIGNATURE: Final[Defence] = (conversation, "require_signature", nothing)
+PAGES: Final[Defence] = (Chain, "check_page", nothing)
+CLASSES: Final[Defence] = (Mailboxes, "_writer", a_user)
+LOCK: Final[Defence] = (store, "_take_lock", no_lock)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A test that must fail.
+
+    Attributes:
+        test: the test.
+        defences: what it is run without.
+        given: its parameters.
+    """
+
+    test: Callable[..., Any]
+    defences: tuple[Defence, ...]
+    given: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def name(self) -> str:
+        """The test's name and the first thing that is missing."""
+        return f"{self.test.__name__.removeprefix('test_')} without {self.defences[0][1].strip('_')}"
+
+
+def row(test: Callable[..., Any], *defences: Defence, **given: Any) -> Row:
+    """Return a row."""
+    return Row(test, defences, given)
+
+
+ROWS: Final = [
+    # a malicious relay
+    row(trust.test_7_a_list_without_the_links_head_gets_nothing, (TrustedRoster, "require_head", nothing)),
+    row(trust.test_14_a_closing_cannot_be_taken_back, PAGES),
+    row(trust.test_15_two_histories_are_proven, PAGES),
+    row(trust.test_86_two_times_for_one_entry_are_proven, (Conversation, "_note_proofs", nothing)),
+    row(console.test_26_fake_tickets_never_reach_the_list, FIRST_LOOK),
+    row(console.test_26_noise_in_a_fake_costs_nothing, (feed, "put_aside", nothing_awaited)),
+    row(console.test_26_a_feed_of_invented_mailboxes_ends, (sync, "TRIES_MAX", 10**9)),
+    row(console.test_27_a_flood_of_key_boxes_is_opened_within_a_budget, (feed, "waiting", everything)),
+    row(console.test_27_a_fake_with_many_entries_is_left_at_its_first, FIRST_LOOK),
+    # a malicious user
+    row(console.test_34_and_35_no_control_character_reaches_the_terminal, CLEAN, LINES),
+    row(console.test_34_debug_data_of_a_stranger_prints_harmlessly, CLEAN, about="{}"),
+    row(console.test_35_no_name_looks_like_the_team, (render, "_name", own_name), name="Anna (team)"),
+    row(
+        console.test_36_a_file_lands_only_where_it_was_asked_for,
+        (files, "safe_name", same_text),
+        name="../../evil.txt",
+    ),
+    row(
+        console.test_40_a_bad_reply_key_never_stops_the_console,
+        (conversation, "_is_kem_key", always),
+        reply_key=bytes(1216),
+    ),
+    row(console.test_41_a_message_in_an_administrators_name_is_not_the_teams, SIGNATURE),
+    row(console.test_65_two_consoles_never_share_a_store, LOCK),
+    row(user.test_34_no_escape_sequence_reaches_a_terminal, CLEAN, LINES),
+    row(user.test_36_a_hostile_manifest_saves_nowhere_else, (files, "safe_name", same_text)),
+    row(
+        user.test_87_a_resealed_retry_is_one_message,
+        (thread, "_identity", unheard_of),
+        second="Once.",
+        shown=2,
+    ),
+    # a stranger
+    row(
+        relay.test_p1_p2_69_a_stranger_cannot_even_tell_whether_a_mailbox_exists,
+        CLASSES,
+        door="P1 reads the entries",
+        signer="a key of their own",
+    ),
+    row(
+        relay.test_p1_p2_69_a_stranger_cannot_even_tell_whether_a_mailbox_exists,
+        CLASSES,
+        door="P2 declares a blob",
+        signer="a key of their own",
+    ),
+    row(relay.test_p1_the_feed_is_closed_to_strangers, (Teams, "holds", always)),
+    row(relay.test_p3_an_accepted_ciphertext_cannot_be_replayed, CLASSES),
+    row(relay.test_47_another_tickets_capability_opens_nothing, CLASSES),
+    *(
+        row(
+            relay.test_48_a_forged_or_stolen_admission_opens_nothing,
+            (Admission, "_is_proved", always),
+            forge=forge,
+        )
+        for forge in relay.FORGERIES.values()
+    ),
+    row(relay.test_49_a_mailbox_id_cannot_be_chosen_or_squatted, (Guard, "_may_create", always)),
+    row(relay.test_66_a_recorded_request_works_neither_again_nor_later, (Nonces, "use", nothing)),
+    row(relay.test_66_a_recorded_request_works_neither_again_nor_later, (guard, "check_time", nothing)),
+    row(relay.test_66_one_request_many_times_at_once_works_once, (Nonces, "use", nothing)),
+    row(
+        relay.test_67_a_signed_request_cannot_be_turned_into_another,
+        (request, "verify", always),
+        change=relay.SUBSTITUTIONS["another query"],
+    ),
+    row(
+        relay.test_68_what_two_readers_may_understand_differently_is_refused,
+        (screen, "check", nothing),
+        lines=relay.SMUGGLED["two signatures"],
+    ),
+    row(relay.test_82_who_lost_a_race_has_the_next_turn, (Turns, "wait", never)),
+    row(
+        relay.test_82_a_class_that_has_spent_its_budget_leaves_the_other_its_own, (appends, "judge", nothing)
+    ),
+    # administrators
+    row(member.test_52_a_back_dated_entry_is_forged_above_the_barrier, (BarrierPass, "run", nothing_awaited)),
+    row(member.test_56_an_epoch_that_is_not_what_was_signed_raises_an_alarm, (epoch, "_fits", always)),
+    row(
+        member.test_57_a_ring_that_leaves_epochs_out_raises_an_alarm,
+        (duties, "audit_epochs", nothing_awaited),
+    ),
+    row(
+        member.test_83_nobody_leaves_fewer_owners_than_the_threshold,
+        (Membership, "requiring", as_before),
+    ),
+    row(relay_team.test_80_one_agent_cannot_erase_everything_overnight, (Rate, "wait", never)),
+    row(
+        relay_team.test_84_a_removed_devices_session_and_streams_end_with_the_batch,
+        (Sessions, "end", nothing),
+    ),
+    row(relay_team.test_85_a_removed_agent_keeps_no_old_head_fresh, (rosters, "_vouches", always)),
+    # a thief, a broken machine
+    row(
+        keys.test_64_files_that_others_may_open_are_refused,
+        (private_files, "_check_file", nothing),
+        bits=0o644,
+    ),
+    row(keys.test_64_a_link_in_the_key_files_place_is_refused, (private_files, "_ALWAYS", os.O_CLOEXEC)),
+    row(
+        crypto.test_46_one_ciphertext_that_opens_for_two_readers_fails_at_the_commitment,
+        (cae, "same", always),
+    ),
+]
+
+
+async def awaited(test: Callable[..., Any], given: dict[str, Any]) -> None:
+    """Run a test, whether or not it is asynchronous."""
+    outcome = test(**given)
+    if inspect.isawaitable(outcome):
+        await outcome
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[f"{at}: {row.name}" for at, row in enumerate(ROWS)])
+async def test_without_its_defence_an_attack_succeeds(
+    row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row's test fails by its own assertions as soon as the row's defence is missing."""
+    for owner, name, stand_in in row.defences:
+        monkeypatch.setattr(owner, name, stand_in)
+    async with AsyncExitStack() as stack:
+        given = {"tmp_path": tmp_path, "monkeypatch": monkeypatch, **row.given}
+        wanted = inspect.signature(row.test).parameters
+        if "world" in wanted:
+            given["world"] = fake_world(tmp_path)
+        if "scene" in wanted:
+            given["scene"] = await stack.enter_async_context(relay.set_scene(tmp_path))
+        if "crew" in wanted:
+            given["clock"] = clock = ManualClock()
+            given["crew"] = await stack.enter_async_context(relay_team.gathered(tmp_path, clock))
+        outcome = awaited(row.test, {name: given[name] for name in wanted})
+        with pytest.raises((AssertionError, pytest.fail.Exception, ValueError)):  # or `(proof,) = …`
+            await outcome
