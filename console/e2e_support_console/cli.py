@@ -9,14 +9,15 @@ from pathlib import Path
 
 import platformdirs
 
-from e2e_support.errors import TransportError, UsageError
+from e2e_support.errors import TransportError
 from e2e_support.presets import DEFAULT, PRESETS
-from e2e_support_client import clock
 from e2e_support_client.terminal import Json, Parser, Terminal, read_text, run
 from e2e_support_console import render
 from e2e_support_console.debug_view import debug_json, debug_text
 from e2e_support_console.history_cli import history_commands
 from e2e_support_console.keys_cli import key_commands
+from e2e_support_console.lifecycle_cli import Pair, join_tickets, lifecycle_commands
+from e2e_support_console.lists_cli import list_commands
 from e2e_support_console.members_cli import member_commands
 from e2e_support_console.policy_cli import policy_commands
 from e2e_support_console.shell import (
@@ -60,6 +61,9 @@ async def _create(options: Namespace, terminal: Terminal) -> None:
 
 
 async def _link(options: Namespace, terminal: Terminal) -> None:
+    if options.numbers:
+        await join_tickets(options, terminal)
+        return
     async with await unlocked(options) as team:
         try:
             await team.desk.team.refresh()
@@ -84,15 +88,6 @@ async def _alarms(options: Namespace, terminal: Terminal) -> None:
 # --- tickets ---------------------------------------------------------------------------------------------
 
 
-async def _inbox(options: Namespace, terminal: Terminal) -> None:
-    async with await unlocked(options) as team:
-        await synced(team, terminal)
-        tickets = await team.inbox.list(status=options.status)
-        text = render.inbox_text(tickets, clock.now())
-        terminal.show([render.ticket_json(ticket) for ticket in tickets], text)
-        await _point_at_alarms(team, terminal)
-
-
 async def _show(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
         fetch = await synced(team, terminal)
@@ -108,14 +103,6 @@ async def _reply(options: Namespace, terminal: Terminal) -> None:
         await known(team, options.number)
         ticket = await team.inbox.reply(options.number, text, as_team=options.as_team, anyway=options.anyway)
         say_stored(terminal, ticket, "Your answer is stored")
-
-
-async def _note(options: Namespace, terminal: Terminal) -> None:
-    text = read_text(options.text, "A note that only administrators can read.")
-    async with await unlocked(options) as team:
-        await known(team, options.number)
-        ticket = await team.inbox.note(options.number, text)
-        say_stored(terminal, ticket, "The note is stored; users can never read it")
 
 
 async def _resolve(options: Namespace, terminal: Terminal) -> None:
@@ -154,13 +141,6 @@ async def _download(options: Namespace, terminal: Terminal) -> None:
 
 
 # --- what commands share ---------------------------------------------------------------------------------
-
-
-async def _point_at_alarms(team: TeamClient, terminal: Terminal) -> None:
-    alarms = await team.alarms()
-    if alarms:
-        what = f"there are {len(alarms)} alarms, the newest: {alarms[0].message}"
-        terminal.tell(UsageError("alarms", what, hint="Look at them: e2e-admin alarms"))
 
 
 def _show_link(team: TeamClient, terminal: Terminal, title: str, *, plain: bool = False) -> None:
@@ -204,7 +184,11 @@ def parser() -> Parser:
     team_commands(commands, team)
     key_commands(commands, team)
     policy_commands(commands)
-    link = add_command(commands, "link", _link, "print the support link again")
+    link = add_command(commands, "link", _link, "print the support link again, or join two tickets")
+    link.add_argument(
+        "numbers", metavar="NUMBER", nargs="*", action=Pair, help="two tickets that belong together"
+    )
+    link.add_argument("--off", action="store_true", help="part the two tickets")
     link.add_argument(
         "--plain",
         action="store_true",
@@ -216,9 +200,9 @@ def parser() -> Parser:
         action="store_true",
         help="forget them, and look again at what was put aside",
     )
-    inbox = add_command(commands, "inbox", _inbox, "fetch what is new and list the tickets")
-    inbox.add_argument("--status", metavar="ID", help="only tickets with this status")
+    list_commands(commands)
     _ticket_commands(commands)
+    lifecycle_commands(commands)
     history_commands(commands)
     return whole
 
@@ -233,8 +217,6 @@ def _ticket_commands(commands: Commands) -> None:
     reply.add_argument(
         "--anyway", action="store_true", help="send even if somebody writes in the same moment"
     )
-    note = numbered(commands, "note", _note, "write a note that only administrators can read")
-    note.add_argument("text", metavar="TEXT", nargs="?", help="`-` or nothing: from standard input")
     resolve = numbered(commands, "resolve", _resolve, "mark a ticket resolved")
     resolve.add_argument(
         "--note", metavar="TEXT", required=True, help="how it was resolved; `-`: standard input"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from e2e_support.vocab import Verdict
 from e2e_support_client.model import Author, EventKind, Message, Role, utc
@@ -24,12 +24,33 @@ _KINDS = {
     EventKind.FIELDS: "changed fields",
 }
 
+_EMPTY = "No tickets yet. Users write to you with the support link: `e2e-admin link`."
+_FLAGS = {
+    "daily_limit": "more tickets than allowed that day",
+    "open_max": "more open tickets than allowed",
+}
+
 # --- for programs ----------------------------------------------------------------------------------------
 
 
 def ticket_json(ticket: InboxTicket) -> dict[str, Json]:
     """Return a line of the inbox, with the same names as a line of a user's list."""
-    return summary_json(ticket) | {"waiting_since": iso(ticket.waiting_since)}
+    return summary_json(ticket) | {
+        "waiting_since": iso(ticket.waiting_since),
+        "closed": ticket.closed,
+        "assignee": ticket.assignee or None,
+        "tags": ticket.tags,
+        "flags": ticket.flags,
+        "requester": ticket.requester,
+        "account": ticket.account,
+        "snoozed_until": iso(ticket.snoozed_until),
+        "close_due": iso(ticket.close_due),
+        "erase_due": iso(ticket.erase_due),
+        "notes": ticket.notes,
+        "files": ticket.files,
+        "debug": ticket.debug,
+        "last": {"text": ticket.preview, "note": ticket.preview_note},
+    }
 
 
 def view_json(view: TicketView) -> dict[str, Json]:
@@ -66,23 +87,39 @@ def unsent_json(item: Unsent) -> Json:
 # --- for people ------------------------------------------------------------------------------------------
 
 
-def inbox_text(tickets: Sequence[InboxTicket], now: int) -> str:
-    """Return the inbox: a line per ticket, unread ones marked, whoever waits longest first."""
+def inbox_text(tickets: Sequence[InboxTicket], now: int, *, filtered: bool = False) -> str:
+    """Return the inbox: a line per ticket, unread ones marked, whoever waits longest first.
+
+    Args:
+        tickets: in their order.
+        now: seconds since 1970.
+        filtered: whether only some were asked for.
+    """
     if not tickets:
-        return "No tickets yet. Users write to you with the support link: `e2e-admin link`."
+        return "No ticket fits." if filtered else _EMPTY
     rows = [
         (
             "*" if ticket.unread else " ",
             ticket.number,
             plain_line(ticket.status_text),
             plain_line(ticket.priority),
+            plain_line(ticket.assignee),
             f"waits {ago(ticket.waiting_since, now)}" if ticket.waiting_since else "",
-            plain_line(ticket.subject) + (f"  [{reason_text(ticket.problem)}]" if ticket.problem else ""),
+            " ".join(_about(ticket)),
         )
         for ticket in tickets
     ]
     unread = sum(bool(ticket.unread) for ticket in tickets)
     return f"{table(rows)}\n\n{count(len(tickets), 'ticket')}, {unread} unread (*)."
+
+
+def _about(ticket: InboxTicket) -> Iterator[str]:
+    """Yield the subject and what stands out about a ticket."""
+    yield plain_line(ticket.subject)
+    yield from (f"#{tag}" for tag in ticket.tags)
+    yield from (f"[{_FLAGS.get(flag, flag)}]" for flag in ticket.flags)
+    if ticket.problem:
+        yield f"[{reason_text(ticket.problem)}]"
 
 
 def view_text(view: TicketView) -> str:
@@ -94,6 +131,7 @@ def view_text(view: TicketView) -> str:
         " · ".join([*(plain_line(fact) for fact in facts if fact), f"opened {stamp(summary.created_at)}"]),
     ]
     head += [f"! {reason_text(summary.problem)}"] if summary.problem else []
+    head += _standing(summary)
     head += _claims(view)
     if view.resolution:
         head += ["", "Resolution (pinned):", _indented(view.resolution, "  ")]
@@ -137,6 +175,16 @@ def _name(author: Author) -> str:
     role = {Role.USER: "user", Role.TEAM: "team", Role.UNKNOWN: "not verified"}[author.role]
     name = plain_line(author.name).replace("(", "[").replace(")", "]").replace("·", " ")
     return f"{name} ({role})"
+
+
+def _standing(ticket: InboxTicket) -> list[str]:
+    """Return who has a ticket, how it is marked, and what time will do to it."""
+    lines = [f"Assigned to {plain_line(ticket.assignee)}"] if ticket.assignee else []
+    lines += [f"Tags: {', '.join(ticket.tags)}"] if ticket.tags else []
+    lines += [f"! {_FLAGS.get(flag, flag)}" for flag in ticket.flags]
+    lines += [f"Out of sight until {stamp(ticket.snoozed_until)}"] if ticket.snoozed_until else []
+    lines += [f"Closes by itself {stamp(ticket.close_due)}"] if ticket.close_due else []
+    return lines
 
 
 def _claims(view: TicketView) -> list[str]:

@@ -238,8 +238,8 @@ async def test_a_ticket_goes_through_its_life(tmp_path: Path) -> None:
         number = user.number
         assert (await team.inbox.resolve(number, "Fixed.")).status == "resolved"
         assert (await team.inbox.reopen(number, "Not quite.")).status == "answered"
-        assert (await team.inbox.set_status(number, progress=True)).status == "progress"
-        assert (await team.inbox.set_status(number, waiting_user=True, progress=False)).status == "waiting"
+        assert (await team.inbox.set_status(number, "progress")).status == "progress"
+        assert (await team.inbox.set_status(number, "waiting")).status == "waiting"
         assert (await team.inbox.close(number, "Done.")).status == "closed"
         assert (await team.inbox.reopen(number)).closed is False
         kinds = [entry.inner.kind for entry in await user.pull() if entry.inner]

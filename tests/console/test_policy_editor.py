@@ -183,7 +183,7 @@ async def test_the_inbox_follows_a_new_policy(tmp_path: Path, policy: Policy) ->
         anna = await room.start()
         user = await room.ticket("No invoice")
         await anna.catch_up()
-        await anna.inbox.set_status(user.number, waiting_user=True)
+        await anna.inbox.set_status(user.number, "waiting")
         assert await anna.policy.apply(policy) is None
         await anna.catch_up()
         (line,) = await anna.inbox.list()
