@@ -406,7 +406,9 @@ def _add_trust(commands: _Commands) -> None:
     _command(proofs, "list", trust.list_proofs, "list the proofs that this device has met")
     export = _command(proofs, "export", trust.export_proof, "save a proof, the newest by default")
     add_path(export, "a new file")
-    export.add_argument("--which", metavar="N", type=int, help="its number in `proof list`")
+    export.add_argument(
+        "--number", "--which", metavar="N", type=int, dest="number", help="as `proof list` counts them"
+    )
     verify = _command(proofs, "verify", trust.verify_proof, "check a proof; needs no keys and no network")
     add_path(verify, "the file")
 

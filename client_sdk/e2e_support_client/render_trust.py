@@ -44,7 +44,10 @@ def change_text(change: TeamChange) -> str:
 
 def proofs_json(proofs: Sequence[ProofInfo]) -> list[Json]:
     """Return the proofs that are kept, oldest first."""
-    return [{"found_at": iso(proof.found_at), "shows": proof.words} for proof in proofs]
+    return [
+        {"number": number, "found_at": iso(proof.found_at), "shows": proof.words}
+        for number, proof in enumerate(proofs, 1)
+    ]
 
 
 def proofs_text(proofs: Sequence[ProofInfo]) -> str:

@@ -68,7 +68,7 @@ class TrustCommands:
     async def export_proof(self, options: Namespace, terminal: Terminal) -> None:
         """Write a proof to a file."""
         async with self._client(options, terminal, None, None) as support:
-            proof = _chosen(await support.proofs(), options.which)
+            proof = _chosen(await support.proofs(), options.number)
         await asyncio.to_thread(_write, options.path, proof.data)
         terminal.show(
             {"path": str(options.path), "shows": proof.words}, f"Saved: {options.path}\n{proof.words}"

@@ -20,6 +20,7 @@ from e2e_support_console.lifecycle_cli import Pair, join_tickets, lifecycle_comm
 from e2e_support_console.lists_cli import list_commands
 from e2e_support_console.members_cli import member_commands
 from e2e_support_console.policy_cli import policy_commands
+from e2e_support_console.proof_cli import proof_commands
 from e2e_support_console.shell import (
     Commands,
     add_command,
@@ -183,6 +184,7 @@ def parser() -> Parser:
     member_commands(commands)
     team_commands(commands, team)
     key_commands(commands, team)
+    proof_commands(commands)
     policy_commands(commands)
     link = add_command(commands, "link", _link, "print the support link again, or join two tickets")
     link.add_argument(

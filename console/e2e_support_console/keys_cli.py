@@ -1,4 +1,4 @@
-"""The commands of ``e2e-admin`` about keys and proof: rotation, recovery, the team's history, what convinces others."""
+"""The commands of ``e2e-admin`` about keys: rotation, recovery, the team's history."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from argparse import Namespace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from e2e_support.errors import SupportError, TransportError, UsageError
-from e2e_support.proof import Proof, check_proof
+from e2e_support.errors import TransportError
 from e2e_support_client.plain import plain_text
 from e2e_support_client.terminal import Json, Terminal, iso, read_text, stamp
 from e2e_support_console.key_care import Recovery
@@ -61,11 +60,6 @@ def key_commands(commands: Commands, team: Commands) -> None:
         "--keyring", action="store_true", help="let the system's keyring keep the passphrase"
     )
     add_command(team, "audit", _audit, "tell all that happened to the team, and what is wrong with its keys")
-    proof = group(commands, "proof", "keep what convinces others that relay or team told two stories")
-    export = add_command(proof, "export", _export, "save the newest proof of this device's alarms")
-    verify = add_command(proof, "verify", _verify, "check a proof; needs no keys and no network")
-    for parser in (export, verify):
-        parser.add_argument("path", metavar="PATH", type=Path)
 
 
 # --- keys ------------------------------------------------------------------------------------------------
@@ -139,7 +133,7 @@ def _waiting(made: Recovery) -> list[str]:
     return [f"It works once other owners have signed: e2e-admin cosign {made.proposal.number}"]
 
 
-# --- history and proofs ----------------------------------------------------------------------------------
+# --- history -------------------------------------------------------------------------------------------
 
 
 async def _audit(options: Namespace, terminal: Terminal) -> None:
@@ -156,49 +150,6 @@ async def _audit(options: Namespace, terminal: Terminal) -> None:
         lines = [*(_event_text(one) for one in events), *(one.what for one in findings)]
         lines.append(f"Users can send until: {until}")
         terminal.show(data, "\n".join(plain_text(line) for line in lines))
-
-
-async def _export(options: Namespace, terminal: Terminal) -> None:
-    async with await unlocked(options) as team:
-        data = next((alarm.proof for alarm in await team.alarms() if _holds(alarm.proof)), None)
-    if data is None:
-        raise UsageError("no_proof", "no alarm here has a proof", hint="See `e2e-admin alarms`.")
-    await asyncio.to_thread(_save, options.path, data)
-    shown = check_proof(data)
-    terminal.show({"path": str(options.path), "shows": shown.words}, f"Saved: {options.path}\n{shown.words}")
-
-
-async def _verify(options: Namespace, terminal: Terminal) -> None:
-    shown = check_proof(await asyncio.to_thread(_load, options.path))
-    told: Json = {"team_id": shown.team_id.hex(), "kind": shown.kind.name.lower(), "shows": shown.words}
-    terminal.show(told, f"{shown.words}\nTeam: {shown.team_id.hex()}")
-
-
-def _holds(proof: bytes) -> bool:
-    """An alarm's proof may be something that only this device understands."""
-    if not proof:
-        return False
-    try:
-        check_proof(proof)
-    except SupportError:
-        return False
-    return True
-
-
-def _save(path: Path, data: bytes) -> None:
-    try:
-        with path.open("xb") as file:
-            file.write(data)
-    except OSError as error:
-        raise UsageError("cannot_write", f"{path}: {error.strerror}", hint="Choose another place.") from None
-
-
-def _load(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(Proof.LIMIT + 1)
-    except OSError as error:
-        raise UsageError("cannot_read", f"{path}: {error.strerror}", hint="Check the path.") from None
 
 
 def _event_json(event: Event) -> Json:

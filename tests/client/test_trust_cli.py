@@ -105,8 +105,11 @@ def test_a_proof_is_exported_and_verified_offline(
 
     monkeypatch.setattr(world.fake, "links", served)
     assert shell.json("team", code=1)["code"] == "roster_fork"
-    assert len(shell.json("proof", "list")) == 1
+    (listed,) = shell.json("proof", "list")
+    assert (set(listed), listed["number"]) == ({"number", "found_at", "shows"}, 1)
     file = tmp_path / "proof"
+    assert shell.json("proof", "export", str(file), "--number", "2", code=1)["code"] == "no_proof"
+    shell.run("proof", "export", str(tmp_path / "first"), "--number", "1")
     shell.run("proof", "export", str(file))
     assert shell.json("proof", "export", str(file), code=1)["code"] == "file_exists"
     shell.home = tmp_path / "nobody"

@@ -552,10 +552,8 @@ def test_recovery_on_the_command_line(team: Shell, tmp_path: Path, monkeypatch: 
     assert new.data("member", "list")[-1]["name"] == "New"
 
 
-def test_a_proof_convinces_others(team: Shell, tmp_path: Path) -> None:
-    """Two receipts for one entry are exported and checked by somebody with nothing but the file."""
-    path = tmp_path / "proof"
-    assert team.error("proof", "export", str(path))["code"] == "no_proof"
+def wronged(team: Shell) -> User:
+    """Return a user about whose ticket the relay has told two stories."""
 
     async def story(room: Room) -> User:
         return await room.ticket()
@@ -570,6 +568,33 @@ def test_a_proof_convinces_others(team: Shell, tmp_path: Path) -> None:
 
     team.user(more)
     team.data("inbox")
+    return user
+
+
+def test_each_proof_can_be_exported(team: Shell, tmp_path: Path) -> None:
+    """Proofs are listed in the order in which they were met and exported by number; by default the newest is."""
+    assert team.data("proof", "list") == []
+    assert "no proof" in team("proof", "list")
+    numbers = [wronged(team).number for _ in range(2)]
+    listed = team.data("proof", "list")
+    assert [set(one) for one in listed] == [{"number", "found_at", "shows", "ticket"}] * 2
+    assert [(one["number"], one["ticket"]) for one in listed] == list(enumerate(numbers, 1))
+    paths = {name: tmp_path / name for name in ("1", "2", "newest")}
+    for number in ("1", "2"):
+        team("proof", "export", str(paths[number]), "--number", number)
+    team("proof", "export", str(paths["newest"]))
+    assert paths["newest"].read_bytes() == paths["2"].read_bytes() != paths["1"].read_bytes()
+    for number in ("0", "3"):
+        error = team.error("proof", "export", str(tmp_path / "none"), "--number", number)
+        assert error["code"] == "no_proof"
+    assert numbers[1] in team("proof", "list")
+
+
+def test_a_proof_convinces_others(team: Shell, tmp_path: Path) -> None:
+    """Two receipts for one entry are exported and checked by somebody with nothing but the file."""
+    path = tmp_path / "proof"
+    assert team.error("proof", "export", str(path))["code"] == "no_proof"
+    wronged(team)
     assert "two different times" in team.data("proof", "export", str(path))["shows"]
     assert team.data("proof", "verify", str(path))["kind"] == "receipts"
     path.write_bytes(b"no proof")
