@@ -7,10 +7,10 @@ nothing, and nothing is sent later without anybody's word.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from e2e_support.content import MessageBody, NoteBody
+from e2e_support.content import MessageBody
 from e2e_support.errors import UsageError
 from e2e_support.ids import MailboxId
 from e2e_support.policy_parts import Staff, StaffIdentity
@@ -20,14 +20,14 @@ from e2e_support_client.delivery import no_progress
 from e2e_support_client.model import Attachable, OnProgress
 from e2e_support_console.desk import Desk
 from e2e_support_console.drafts import Mode, put_back
+from e2e_support_console.lifecycle import TicketLife
 from e2e_support_console.model import InboxTicket
-from e2e_support_console.ticket_desk import TicketDesk
 
 NO_DELAY = timedelta(0)
 
 
-class Answers(TicketDesk):
-    """What people write in an editor."""
+class Answers(TicketLife):
+    """What people write in an editor, besides everything else that they do with a ticket."""
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
@@ -40,6 +40,7 @@ class Answers(TicketDesk):
         *,
         as_team: bool | None = None,
         anyway: bool = False,
+        set_status: str = "",
         attachments: Sequence[Attachable] = (),
         delay: timedelta = NO_DELAY,
         on_progress: OnProgress = no_progress,
@@ -51,6 +52,7 @@ class Answers(TicketDesk):
             text: what to say; may be empty if there are attachments.
             as_team: show the team instead of the administrator, where the policy leaves the choice.
             anyway: send even if somebody else wrote in the same moment.
+            set_status: id of the label that the ticket is to have afterwards.
             attachments: paths or ``FileSpec``; pictures lose their hidden data, as users' pictures do.
             delay: in which ``unsend`` takes it back.
             on_progress: told of uploads.
@@ -81,14 +83,13 @@ class Answers(TicketDesk):
             since=since,
             on_progress=on_progress,
         )
-        return await self._line(row)
+        return await self.set_status(number, set_status) if set_status else await self._line(row)
 
-    async def note(self, number: str, text: str) -> InboxTicket:
-        """Write a note that only administrators can read; until it is on its way it is a draft. Errors as ``reply``."""
+    async def note(self, number: str, text: str, *, mentions: Iterable[str] = ()) -> InboxTicket:
+        """Write a note as ``TicketLife.note``; until it is on its way it is a draft."""
         row = await self._follower.find(number)
         await self._hold(row.mailbox, Mode.NOTE, text)
-        await self._writer.write_staff(row.mailbox, Kind.NOTE, lambda shared: NoteBody(shared, text, ()))
-        return await self._line(row)
+        return await super().note(number, text, mentions=mentions)
 
     async def unsend(self, number: str) -> bool:
         """Take back an answer whose moment has not passed; tell whether there was one.

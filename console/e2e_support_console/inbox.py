@@ -7,27 +7,14 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-<<<<<<< console/e2e_support_console/inbox.py
-from e2e_support.content import Attachment, MessageBody
-from e2e_support.policy_parts import Staff, StaffIdentity
-=======
-from e2e_support.content import (
-    Attachment,
-    CloseBody,
-    ReopenBody,
-    ResolutionBody,
-    StatusBody,
-)
->>>>>>> /tmp/bench.new
-from e2e_support.vocab import Kind
+from e2e_support.content import Attachment
 from e2e_support_client.files import target_in
 from e2e_support_client.model import Message
 from e2e_support_client.transfer import download
 from e2e_support_console.answers import Answers
 from e2e_support_console.index import mark_seen
-from e2e_support_console.lifecycle import TicketLife
 from e2e_support_console.lists import Lists
-from e2e_support_console.model import InboxTicket, TicketView, Unsent
+from e2e_support_console.model import TicketView, Unsent
 from e2e_support_console.outgoing import unsent
 from e2e_support_console.reading import (
     attachments,
@@ -38,11 +25,7 @@ from e2e_support_console.reading import (
 )
 
 
-<<<<<<< console/e2e_support_console/inbox.py
-class Inbox(TicketLife, Lists):
-=======
 class Inbox(Answers, Lists):
->>>>>>> /tmp/bench.new
     """The team's tickets as one device sees them; ``TeamClient.inbox``. Numbers are ``T-XXXXX-XXXXX``."""
 
     # --- reading -----------------------------------------------------------------------------------------
@@ -112,59 +95,6 @@ class Inbox(Answers, Lists):
         place = await asyncio.to_thread(_place, Path(target), manifest)
         capability = self._desk.capability()
         return await download(self._desk.relay, row.mailbox, capability, manifest, place, force=force)
-
-    # --- writing -----------------------------------------------------------------------------------------
-
-<<<<<<< console/e2e_support_console/inbox.py
-    async def reply(
-        self,
-        number: str,
-        text: str,
-        *,
-        as_team: bool | None = None,
-        anyway: bool = False,
-        set_status: str = "",
-    ) -> InboxTicket:
-        """Answer a ticket's user.
-
-        Args:
-            number: the ticket.
-            text: what to say.
-            as_team: show the team instead of the administrator, where the policy leaves the choice.
-            anyway: send even if somebody else wrote in the same moment.
-            set_status: id of the label that the ticket is to have afterwards.
-
-        Returns:
-            The ticket's line in the inbox.
-
-        Raises:
-            UsageError: a rule stands against it, or ``ticket_moved``; nothing was sent.
-            TransportError: the relay is away and nothing was sent; or ``unconfirmed``, and the next command or
-                ``sync`` finds out and sends it once.
-            PeerError, TrustError: relay or team are not as they must be; nothing more is sent.
-        """
-        shown = self.as_team(self._desk.roster.policy.staff, wanted=as_team)
-        line = await self._write(number, Kind.MESSAGE, MessageBody(text, int(shown)), anyway=anyway)
-        return await self.set_status(number, set_status) if set_status else line
-=======
-    async def resolve(self, number: str, note: str) -> InboxTicket:
-        """Mark a ticket resolved, with the note that stays pinned; errors as ``reply``."""
-        return await self._write(number, Kind.RESOLUTION, ResolutionBody(note))
-
-    async def close(self, number: str, note: str = "") -> InboxTicket:
-        """Close a ticket; errors as ``reply``."""
-        return await self._write(number, Kind.CLOSE, CloseBody(note, ""))
-
-    async def reopen(self, number: str, text: str = "") -> InboxTicket:
-        """Open a resolved or closed ticket again; errors as ``reply``."""
-        return await self._write(number, Kind.REOPEN, ReopenBody(text))
-
-    async def set_status(
-        self, number: str, *, progress: bool | None = None, waiting_user: bool | None = None
-    ) -> InboxTicket:
-        """Set or clear what the team is doing with a ticket; ``None`` leaves it. Errors as ``reply``."""
-        return await self._write(number, Kind.STATUS, StatusBody(_switch(progress), _switch(waiting_user)))
->>>>>>> /tmp/bench.new
 
 
 def _place(target: Path, manifest: Attachment) -> Path:
