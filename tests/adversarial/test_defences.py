@@ -16,36 +16,23 @@ from typing import Any, Final
 
 import pytest
 
-from adversarial import (
-    test_console_attacks as console,
-)
-from adversarial import (
-    test_crypto_attacks as crypto,
-)
-from adversarial import (
-    test_keys_attacks as keys,
-)
-from adversarial import (
-    test_member_attacks as member,
-)
-from adversarial import (
-    test_relay_attacks as relay,
-)
-from adversarial import (
-    test_relay_team_attacks as relay_team,
-)
-from adversarial import (
-    test_trust_attacks as trust,
-)
-from adversarial import (
-    test_user_attacks as user,
-)
-from e2e_support import conversation, epoch, request, thread
+import adversarial.test_console_attacks as console
+import adversarial.test_crypto_attacks as crypto
+import adversarial.test_keys_attacks as keys
+import adversarial.test_member_attacks as member
+import adversarial.test_relay_attacks as relay
+import adversarial.test_relay_team_attacks as relay_team
+import adversarial.test_trust_attacks as trust
+import adversarial.test_user_attacks as user
+from e2e_support import conversation, epoch, request, roster_steps, thread
 from e2e_support.conversation import Conversation
 from e2e_support.crypto import cae
+from e2e_support.destruction import Destruction, DestructionBody
 from e2e_support.mailbox import Chain
 from e2e_support.membership import Membership
 from e2e_support.roster import TrustedRoster
+from e2e_support.roster_links import OpenLink
+from e2e_support.roster_rules import Quorum
 from e2e_support_client import files, plain
 from e2e_support_console import duties, feed, render, sync
 from e2e_support_console.barriers import BarrierPass
@@ -56,7 +43,7 @@ from e2e_support_server.admission import Admission
 from e2e_support_server.fairness import Rate, Turns
 from e2e_support_server.guard import Guard
 from e2e_support_server.rules import Writer
-from e2e_support_server.service import rosters
+from e2e_support_server.service import erasure, rosters
 from e2e_support_server.service.mailboxes import Mailboxes
 from e2e_support_server.service.teams import Teams
 from e2e_support_server.storage import appends
@@ -101,6 +88,16 @@ def as_before(self: Membership, _: int) -> Membership:
     return self
 
 
+def anyone(_: Membership, link: OpenLink, *__: object) -> Quorum:
+    """Let whoever signs be entitled, and one voice be enough."""
+    return Quorum(frozenset(signature.device_id for signature in link.signatures))
+
+
+def whatever_it_says(statement: bytes, **_: object) -> DestructionBody:
+    """Believe a statement whoever signed it."""
+    return DestructionBody.from_bytes(Destruction.from_bytes(statement).body)
+
+
 def a_user(*_: Any) -> Writer:
     """Let every key open every mailbox."""
     return Writer.USER
@@ -129,6 +126,10 @@ def unheard_of(_: Any) -> tuple[bytes, bytes]:
 WAITING: Final = feed.waiting
 CLEAN: Final[Defence] = (plain, "_clean", same_text)
 LINES: Final[Defence] = (plain, "_lines", lines_of)
+SIGNERS: Final[tuple[Defence, ...]] = (
+    (roster_steps, "quorum", anyone),
+    (roster_steps, "check_signatures", nothing),
+)
 FIRST_LOOK: Final[Defence] = (Log, "_take_first", Log._take_some)  # pyright: ignore[reportPrivateUsage]
 SIGNATURE: Final[Defence] = (conversation, "require_signature", nothing)
 PAGES: Final[Defence] = (Chain, "check_page", nothing)
@@ -255,6 +256,21 @@ ROWS: Final = [
         (Sessions, "end", nothing),
     ),
     row(relay_team.test_85_a_removed_agent_keeps_no_old_head_fresh, (rosters, "_vouches", always)),
+    row(member.test_83_a_rogue_owner_cannot_remove_the_others_alone, *SIGNERS),
+    *(
+        row(relay_team.test_9_to_13_and_31_a_link_without_its_signers_is_not_stored, *SIGNERS, attack=attack)
+        for attack in (
+            relay_team.own_key,
+            relay_team.one_voice,
+            relay_team.other_epoch,
+            relay_team.new_relay_key,
+        )
+    ),
+    row(
+        relay_team.test_80_an_auditor_a_stranger_and_a_former_agent_erase_nothing,
+        (erasure, "check_destruction", whatever_it_says),
+        thief=relay_team.DORA,
+    ),
     # a thief, a broken machine
     row(
         keys.test_64_files_that_others_may_open_are_refused,
