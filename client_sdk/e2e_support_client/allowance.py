@@ -187,4 +187,4 @@ def _open(counted: dict[str, TicketState | None]) -> list[str]:
 def _newest_open(counted: dict[str, TicketState | None]) -> str:
     """Return the open ticket that changed last; empty if there is none."""
     changed = {number: state.updated_at for number, state in counted.items() if state}
-    return max(_open(counted), key=lambda number: changed[number], default="")
+    return max(reversed(_open(counted)), key=lambda number: changed[number], default="")

@@ -201,12 +201,22 @@ class Delivery:
         fact = _fact(item, tuple(prospect(file) for file in files))
         if item.kind is not Kind.OPEN:
             async with self._rooms.open(item.number) as room:
-                room.check(fact)
+                await self._check_reply(room, fact, online=online)
             return
         _, reason = judge(None, fact, self._team.roster.policy)
         if reason:
             raise refusal(reason)
         await self._allowance.require(item, online=online)
+
+    async def _check_reply(self, room: Room, fact: Fact, *, online: bool) -> None:
+        """Judge by what is known; what that forbids may be allowed by what the team has done meanwhile."""
+        try:
+            room.check(fact)
+        except UsageError:
+            if not online:
+                raise
+            await room.pull()
+            room.check(fact)
 
     async def _place(self, item: ItemRow) -> None:
         """Choose where a new ticket goes, or goes instead."""

@@ -9,11 +9,10 @@ from e2e_support.errors import SupportError, UsageError
 from e2e_support.policy_parts import UserDelete
 from e2e_support.ticket_state import advance
 from e2e_support.user import make_card
-from e2e_support.vocab import Lifecycle
 from e2e_support_client import clock
 from e2e_support_client.context import Context
 from e2e_support_client.history import TimelineEvent, timeline
-from e2e_support_client.view import author_of
+from e2e_support_client.view import author_of, closing_of
 
 
 class TicketList:
@@ -55,11 +54,12 @@ class TicketList:
             )
         async with self._context.rooms.open(row.number) as room:
             state = advance(room.thread.require_state(), clock.now())
-        if state.lifecycle is not Lifecycle.CLOSED:
+        closing = closing_of(state)
+        if not closing:
             raise UsageError(
                 "not_closed", "the ticket is not closed", hint="Close it first; then it can be hidden."
             )
-        await self._context.lifecycle.hide(row.number, state.closed_at)
+        await self._context.lifecycle.hide(row.number, closing)
 
     async def unhide(self, number: str) -> None:
         """Show a hidden ticket in the list again; nothing changes for others.

@@ -18,10 +18,10 @@ class LifecycleStore:
     def __init__(self, database: Store) -> None:
         self._db = database
 
-    async def hide(self, number: str, closed_at: int) -> None:
-        """Keep a ticket out of the list as long as it stays closed since then; 0 shows it again."""
+    async def hide(self, number: str, closing: int) -> None:
+        """Keep a ticket out of the list until it is opened again; a closing of 0 shows it."""
         async with self._db.transaction() as write:
-            await write.execute("UPDATE tickets SET hidden_at = ? WHERE number = ?", closed_at, number)
+            await write.execute("UPDATE tickets SET hidden = ? WHERE number = ?", closing, number)
 
     async def reserve(self, month: int, ticket_at: Callable[[int], TicketRow]) -> str:
         """Return the number of the place that is kept for a ticket of the team; the same until one stands there.

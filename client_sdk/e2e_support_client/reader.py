@@ -22,7 +22,7 @@ from e2e_support_client.room import Room
 from e2e_support_client.rooms import Rooms
 from e2e_support_client.store import ItemRow, LocalStore
 from e2e_support_client.team import Team
-from e2e_support_client.view import actions, assignee_name, is_hidden, messages, summary, team_events
+from e2e_support_client.view import actions, assignee_name, closing_of, messages, summary, team_events
 
 AT_ONCE: Final = 8  # tickets that are asked for at the same time
 WAITING_TEXT: Final = {
@@ -197,7 +197,7 @@ class Reader:
         unread = await self._store.unread(number)
         row = await self._store.ticket(number) or room.row
         state = room.thread.at(clock.now())
-        hidden = is_hidden(state, row.hidden_at)
+        hidden = state is not None and 0 < closing_of(state) == row.hidden
         return summary(
             number, state, self._team.roster.policy, unread=unread, problem=row.problem, hidden=hidden
         )

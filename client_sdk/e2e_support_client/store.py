@@ -80,7 +80,7 @@ CREATE TABLE proofs (id INTEGER PRIMARY KEY AUTOINCREMENT, found_at INTEGER NOT 
 CREATE TABLE masters (era INTEGER PRIMARY KEY, master BLOB NOT NULL);
 """,
     """
-ALTER TABLE tickets ADD COLUMN hidden_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tickets ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE tickets ADD COLUMN seen_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE tickets ADD COLUMN reserved INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE happened (
@@ -115,7 +115,7 @@ class TicketRow:
         place: index of its keys within the month.
         read_upto: number of entries that the person has seen.
         problem: what was wrong with the relay's last answer; empty if nothing.
-        hidden_at: when the closing came that the person wants to see no more, seconds since 1970; 0 for none.
+        hidden: which of its closings the person wants to see no more, counted from 1; 0 for none.
         seen_at: when the person last looked at it.
         reserved: whether the place is kept for a ticket that the team opens with a card.
     """
@@ -126,7 +126,7 @@ class TicketRow:
     place: int
     read_upto: int = 0
     problem: str = ""
-    hidden_at: int = 0
+    hidden: int = 0
     seen_at: int = 0
     reserved: bool = False
 
@@ -494,7 +494,7 @@ def _ticket(row: Row) -> TicketRow:
         row["place"],
         row["read_upto"],
         row["problem"],
-        row["hidden_at"],
+        row["hidden"],
         row["seen_at"],
         bool(row["reserved"]),
     )

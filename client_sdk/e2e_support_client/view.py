@@ -218,14 +218,9 @@ def actions(state: TicketState, policy: Policy, now: int) -> frozenset[str]:
     return frozenset(allowed)
 
 
-def is_hidden(state: TicketState | None, hidden_at: int) -> bool:
-    """Tell whether a ticket stays out of the list: as long as it is closed as it was when it was put away.
-
-    Args:
-        state: as time has made it.
-        hidden_at: ``TicketRow.hidden_at``.
-    """
-    return bool(hidden_at) and state is not None and state.closed_at == hidden_at
+def closing_of(state: TicketState) -> int:
+    """Return which closing of a ticket this is, counted from 1; 0 while it is not closed."""
+    return state.reopen_count + 1 if state.lifecycle is Lifecycle.CLOSED else 0
 
 
 def assignee_name(state: TicketState, roster: TrustedRoster) -> str:
