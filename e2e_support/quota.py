@@ -1,6 +1,7 @@
 """The running day of a limit per day, and what is left of it (S2-10, I5).
 
-The rules of time zones come from the system or from the package ``tzdata``. A reader that does not know a zone
+The rules of time zones come from the system or from the package ``tzdata``: files, and the only ones that the core
+reads. They belong to no decision on which two readers must agree. A reader that does not know a zone
 takes UTC: a signed policy is never refused for it, which would split the team by the age of its computers.
 """
 

@@ -119,7 +119,6 @@ class PolicyEditor:
             PeerError: ``bad_policy`` for one that makes no sense.
             TransportError, TrustError: relay or team are not as they must be.
         """
-        new.check()
         await self._desk.team.refresh()
         before = self.current if instead_of is None else instead_of
 

@@ -58,13 +58,13 @@ def history(roster: TrustedRoster) -> list[Event]:
     ]
     for link in rest:
         after = follow(before, link)
-        _tell(told, before, after, link)
+        _tell(told, before, after, link, cut=SHORT)
         before = after
     return told
 
 
 def foretell(roster: TrustedRoster, batch: Batch) -> list[Event]:
-    """Return what would happen if a batch were carried out, for whoever is asked to sign it.
+    """Return what would happen if a batch were carried out, in full, for whoever is asked to sign it.
 
     Args:
         roster: the newest roster.
@@ -77,15 +77,17 @@ def foretell(roster: TrustedRoster, batch: Batch) -> list[Event]:
     for data in batch.links:
         link = open_link(data)
         after = advance(roster, link)
-        _tell(told, roster, after, link)
+        _tell(told, roster, after, link, cut=0)
         roster = after
     return told
 
 
-def _tell(told: list[Event], before: TrustedRoster, after: TrustedRoster, link: OpenLink) -> None:
+def _tell(
+    told: list[Event], before: TrustedRoster, after: TrustedRoster, link: OpenLink, *, cut: int
+) -> None:
     """Add what a link did; an epoch that a change of devices owed is told with it."""
     by = tuple(name_of(after, signature.device_id) for signature in link.signatures)
-    what = _what(before, after, link) + _voices(before, link)
+    what = _what(before, after, link, cut) + _voices(before, link)
     if isinstance(link.payload, EpochRecord) and before.owed is not None and told:
         last = told.pop()
         same = by[:1] == last.by[:1]
@@ -95,7 +97,7 @@ def _tell(told: list[Event], before: TrustedRoster, after: TrustedRoster, link: 
     told.append(Event(link.body.seq, link.body.time, what, by))
 
 
-def _what(before: TrustedRoster, after: TrustedRoster, link: OpenLink) -> str:
+def _what(before: TrustedRoster, after: TrustedRoster, link: OpenLink, cut: int) -> str:
     signers = [name_of(after, signature.device_id) for signature in link.signatures]
     who = signers[0] if signers else "somebody"
     match link.payload:
@@ -108,7 +110,7 @@ def _what(before: TrustedRoster, after: TrustedRoster, link: OpenLink) -> str:
         case EpochRecord(epoch):
             return f"{who} began epoch {epoch}"
         case Policy() as policy:
-            return f"{who} changed the policy: {_differences(before.policy, policy)}"
+            return f"{who} changed the policy: {_differences(before.policy, policy, cut)}"
         case Rename(device_id, label, languages):
             spoken = in_a_row(languages) or "any language"
             return f"{name_of(before, device_id)} is now called {label} and answers in {spoken}"
@@ -145,8 +147,8 @@ def _voices(before: TrustedRoster, link: OpenLink) -> str:
     return f" ({len(voices)} of {max(needed.members, len(voices))} owners signed)"
 
 
-def _differences(old: Policy, new: Policy) -> str:
-    return "; ".join(change.words(SHORT) for change in policy_changes(old, new)) or "nothing"
+def _differences(old: Policy, new: Policy, cut: int) -> str:
+    return "; ".join(change.words(cut) for change in policy_changes(old, new)) or "nothing"
 
 
 def name_of(roster: TrustedRoster, device_id: DeviceId) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +16,17 @@ from console_room import URL
 from e2e_support.policy_diff import policy_changes
 from e2e_support.policy_form import policy_form
 from e2e_support.presets import DEFAULT, PANEL, PRESETS, RECORD
+from e2e_support.vocab import Role
 from e2e_support_client.policy_words import LEAVES
+from e2e_support_client.terminal import Terminal
 from e2e_support_client.testing import CODE, FakeRelay, Fault
-from e2e_support_console import cli
+from e2e_support_console import cli, policy_cli
 from e2e_support_console.policy_edits import GRAMMAR
 from e2e_support_console.policy_render import changes_text, show_text
+from e2e_support_console.team import TeamClient
 from e2e_support_keys.keystore import FileKeystore
 from e2e_support_keys.vault import FLOOR
+from team_room import TeamRoom
 
 TEXT = {"old", "new", "path", "text"}
 
@@ -250,6 +255,30 @@ def test_a_large_file_is_no_policy(team: Shell, tmp_path: Path) -> None:
     file = tmp_path / "policy.json"
     file.write_bytes(b" " * (1024 * 1024 + 1))
     assert team.error("policy", "apply", str(file), "--yes") == "cannot_read"
+
+
+async def test_a_co_signer_reads_the_whole_difference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where two owners must agree, a change becomes a proposal whose settings the other owner reads one by one."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        ben = await room.add(anna, "Ben", Role.OWNER)
+        assert await anna.members.set_threshold(2) is None
+        desks = [anna, ben]
+
+        async def unlocked(_options: Namespace) -> TeamClient:
+            return desks.pop(0)
+
+        monkeypatch.setattr(policy_cli, "unlocked", unlocked)
+        proposed, read = io.StringIO(), io.StringIO()
+        options = cli.parser().parse_args(["policy", "set", "close.user=never", "--yes"])
+        await options.run(options, Terminal(json=True, out=proposed))
+        told = json.loads(proposed.getvalue())
+        assert (told["state"], told["missing"]) == ("proposed", 1)
+        options = cli.parser().parse_args(["policy", "diff", "--proposal", str(told["proposal"])])
+        await options.run(options, Terminal(out=read))
+        assert read.getvalue() == "users close: any open → never\n"
 
 
 def test_the_grammar_stands_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:

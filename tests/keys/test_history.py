@@ -92,6 +92,18 @@ def test_the_same_policy_again_changes_nothing() -> None:
     assert told(crew)[-1] == "Anna changed the policy: nothing"
 
 
+def test_a_long_text_of_the_policy_is_told_in_full_before_it_is_signed() -> None:
+    """Who co-signs reads every word that changes; the history, which is only read, cuts long texts."""
+    crew = Crew.found("Anna")
+    bug, *rest = DEFAULT.categories
+    new = replace(DEFAULT, categories=(replace(bug, guidelines="x" * 200), *rest))
+    batch = propose(crew.roster, [new], crew.devices["Anna"], now=NOW)
+    (event,) = foretell(crew.roster, batch)
+    assert "x" * 200 in event.what
+    crew.carry_out(batch)
+    assert f'"{"x" * 60}…"' in told(crew)[-1]
+
+
 def test_a_recovery_is_told() -> None:
     """Everybody sees that the sheet was used, and for whom."""
     crew = Crew.found("Anna")
