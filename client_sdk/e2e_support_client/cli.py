@@ -31,7 +31,7 @@ from e2e_support_client.plain import plain_line
 from e2e_support_client.policy_cli import policy_command
 from e2e_support_client.terminal import Command, Parser, Terminal, read_text, run
 from e2e_support_client.transport import HttpRelay
-from e2e_support_client.trust_cli import WATCHED, TrustCommands, add_path, keys_in
+from e2e_support_client.trust_cli import NEW_KEYS_MADE, WATCHED, TrustCommands, add_path, keys_in
 from e2e_support_keys.bundle import UserBundle
 from e2e_support_keys.keystore import Keystore, MemoryKeystore
 
@@ -61,7 +61,10 @@ async def _connect(options: Namespace, terminal: Terminal) -> None:
         keys_in(options.home).use_keyring()
     async with _client(options, terminal, options.link) as support:
         team = await support.verify_team()
-        terminal.show(render.team_json(team), render.team_text(team))
+        made = (await support.register(recovery="none")).created
+        terminal.show(
+            render.team_json(team), render.team_text(team) + (f"\n\n{NEW_KEYS_MADE}" if made else "")
+        )
 
 
 async def _categories(options: Namespace, terminal: Terminal) -> None:

@@ -25,6 +25,14 @@ from e2e_support_keys.phrase import from_phrase
 OpenClient = Callable[[Namespace, Terminal, str | None, Keystore | None], SupportClient]
 ShowProgress = Callable[[Terminal], OnProgress]
 WATCHED: Final = "watch"  # name of the cursor up to which `watch` has told what happened
+_ALL_LOST = (
+    "If you lose this device and the words, your tickets are lost to you: nobody can bring them back, not the team\n"
+    "either."
+)
+NEW_KEYS_MADE: Final = (
+    "Your keys are on this device alone. 24 words bring them back, and your tickets with them: write them on paper\n"
+    f"now, with `e2e-ticket recovery`. {_ALL_LOST}"
+)
 _NEW_KEYS = (
     "New keys are for when somebody else may have yours: they cannot open what you write from now on.\n"
     "Your tickets until now stay readable and writable on this device, and whoever has the old keys can read them\n"
@@ -157,7 +165,7 @@ def _tell_phrase(registration: Registration, terminal: Terminal) -> None:
     rows = [words[at : at + 6] for at in range(0, len(words), 6)]
     text = (
         "These words bring back your keys and tickets on any device. Whoever has them can read your tickets:\n"
-        "write them on paper and keep it safe.\n\n" + table(rows)
+        f"write them on paper and keep it safe. {_ALL_LOST}\n\n" + table(rows)
     )
     terminal.show({"recovery_phrase": registration.recovery_phrase}, text)
 

@@ -18,6 +18,7 @@ from e2e_support_console.history_cli import history_commands
 from e2e_support_console.keys_cli import key_commands
 from e2e_support_console.lifecycle_cli import Pair, join_tickets, lifecycle_commands
 from e2e_support_console.lists_cli import list_commands
+from e2e_support_console.loss import FOUNDED
 from e2e_support_console.members_cli import member_commands
 from e2e_support_console.policy_cli import policy_commands
 from e2e_support_console.proof_cli import proof_commands
@@ -58,7 +59,7 @@ async def _create(options: Namespace, terminal: Terminal) -> None:
         preset=options.preset,
     )
     async with team:
-        _show_link(team, terminal, "Your team is ready. Publish this support link:")
+        _show_link(team, terminal, "Your team is ready. Publish this support link:", after=FOUNDED)
 
 
 async def _link(options: Namespace, terminal: Terminal) -> None:
@@ -144,11 +145,13 @@ async def _download(options: Namespace, terminal: Terminal) -> None:
 # --- what commands share ---------------------------------------------------------------------------------
 
 
-def _show_link(team: TeamClient, terminal: Terminal, title: str, *, plain: bool = False) -> None:
+def _show_link(
+    team: TeamClient, terminal: Terminal, title: str, *, plain: bool = False, after: str = ""
+) -> None:
     link = team.plain_link if plain else team.link
     data = {"link": link, "team_id": team.team_id.hex(), "words": " ".join(team.words)}
     text = f"{title}\n\n  {link}\n\nCompare these words by telephone:\n\n  {' '.join(team.words)}"
-    terminal.show(data, text)
+    terminal.show(data, text + (after and f"\n\n{after}"))
 
 
 # --- arguments -------------------------------------------------------------------------------------------

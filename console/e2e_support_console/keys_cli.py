@@ -11,6 +11,7 @@ from e2e_support.errors import TransportError
 from e2e_support_client.plain import plain_text
 from e2e_support_client.terminal import Json, Terminal, iso, read_text, stamp
 from e2e_support_console.key_care import Recovery
+from e2e_support_console.loss import ROTATED, SHEET
 from e2e_support_console.shell import (
     Commands,
     add_command,
@@ -25,12 +26,6 @@ from e2e_support_console.team import TeamClient
 from e2e_support_keys.audit import Finding
 from e2e_support_keys.history import Event
 from e2e_support_keys.home import AFTER_CHANGE
-
-_LOST = (
-    "Whoever has this can make themselves an owner: keep it like the keys of the house.\n"
-    "If all owners lose their devices and this is lost too, the team is lost: nobody can read its tickets,\n"
-    "and a new team has a new link that users must be told."
-)
 
 
 def key_commands(commands: Commands, team: Commands) -> None:
@@ -67,7 +62,7 @@ def key_commands(commands: Commands, team: Commands) -> None:
 
 async def _rotate(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
-        say_done(terminal, await team.keys.rotate(), "New keys have begun.")
+        say_done(terminal, await team.keys.rotate(), f"New keys have begun. {ROTATED}")
 
 
 async def _self_check(options: Namespace, terminal: Terminal) -> None:
@@ -90,7 +85,7 @@ async def _drill(options: Namespace, terminal: Terminal) -> None:
 async def _recovery(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
         made = await team.keys.recovery(shares=options.shares, threshold=options.threshold)
-        terminal.show(_recovery_json(made), "\n\n".join([*made.sheets, _LOST, *_waiting(made)]))
+        terminal.show(_recovery_json(made), "\n\n".join([*made.sheets, SHEET, *_waiting(made)]))
 
 
 async def _passphrase(options: Namespace, terminal: Terminal) -> None:

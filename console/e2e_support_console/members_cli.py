@@ -15,6 +15,7 @@ from e2e_support_client import clock
 from e2e_support_client.plain import plain_text
 from e2e_support_client.terminal import Json, Terminal, iso, stamp
 from e2e_support_console.barriers import OnProgress
+from e2e_support_console.loss import warn_of_one_owner
 from e2e_support_console.members import INVITED_FOR
 from e2e_support_console.people import Member, owners_removed
 from e2e_support_console.proposals import Proposal
@@ -147,6 +148,8 @@ async def _list(options: Namespace, terminal: Terminal) -> None:
 async def _remove(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
         await synced(team, terminal)
+        gone = [device.device_id for device in team.members.find(options.name).devices]
+        warn_of_one_owner(terminal, team.desk.roster, gone)
         before = owners_removed(team.desk.roster)
         proposal = await team.members.remove(options.name, _progress(terminal))
         say_gone(team, terminal, before, proposal, f"{options.name} is removed.", name=options.name)
@@ -163,6 +166,7 @@ def _progress(terminal: Terminal) -> OnProgress:
 async def _leave(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
         await team.desk.team.refresh()
+        warn_of_one_owner(terminal, team.desk.roster, _own_devices(team, everywhere=options.everywhere))
         before = owners_removed(team.desk.roster)
         staying = await team.members.leave(everywhere=options.everywhere, on_progress=_progress(terminal))
         text = [
@@ -172,6 +176,16 @@ async def _leave(options: Namespace, terminal: Terminal) -> None:
         link = _link_to_publish(team, before)
         data: Json = {"state": "done", "staying": [one.label for one in staying], **_link_json(link)}
         terminal.show(data, "\n".join([*text, *_link_text(link)]))
+
+
+def _own_devices(team: TeamClient, *, everywhere: bool) -> list[DeviceId]:
+    """Return the devices that leave: this one, or all of its person."""
+    own = team.desk.bundle
+    return (
+        [record.device_id for record in team.desk.roster.members.get(own.member_id, ())]
+        if everywhere
+        else [own.device_id]
+    )
 
 
 def _staying_text(staying: Sequence[DeviceRecord], options: Namespace) -> list[str]:

@@ -218,3 +218,16 @@ def test_restored_keys_can_be_the_keyrings(
     shell.json("restore", world.link, "--keyring", stdin=phrase)
     assert shell.json("list") == []
     assert list(ring.entries) == [("e2e-ticket", str(shell.home / "keys"))]
+
+
+def test_what_can_be_lost_is_told_before(shell: Shell, world: World, tmp_path: Path) -> None:
+    """The first connection says what the 24 words are for and what is lost without them, as do the words themselves."""
+    lost = "If you lose this device and the words, your tickets are lost to you: nobody can bring them back"
+    assert lost in shell.run("recovery")
+    assert lost not in shell.run("connect", world.link)
+    shell.home = tmp_path / "fresh"
+    told = shell.run("connect", world.link)
+    assert "Your keys are on this device alone. 24 words bring them back, and your tickets with them" in told
+    assert "`e2e-ticket recovery`" in told
+    assert lost in told
+    assert "The old words restore only those" in shell.run("new-keys", code=1)
