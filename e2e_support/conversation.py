@@ -495,7 +495,7 @@ class Conversation:
         Raises:
             UsageError: ``malformed`` when the draft is over a protocol bound, ``no_author`` when the ticket needs a
                 new key and this reader could not open the first entry, which says how to hand it to the user.
-            PeerError: ``bad_key`` when the user's reply key is unusable.
+            PeerError: ``bad_key`` when the user's reply key is unusable, ``malformed`` for a card that is none.
         """
         seq, boxed = self.chain.length, self._key is None or self.team.epoch.epoch > self.epoch
         key = (first_key if seq == 0 else None) or (Secret.random(random) if boxed else self._key)
@@ -515,7 +515,7 @@ class Conversation:
         return Sealed(seq, self.chain.hash, entry, self.chain.advance(entry).hash)
 
     def _boxes(self, key: Secret, gen: int, draft: Draft) -> tuple[Box, ...]:
-        reply_key = _reply_key(draft.body) or self.reply_key
+        reply_key = self.reply_key if self.chain.length else _reply_key(draft.body)
         if reply_key is None and not self.staff:
             raise UsageError(
                 "no_author",

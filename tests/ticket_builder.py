@@ -20,6 +20,7 @@ from e2e_support.content import (
     BarrierBody,
     CloseBody,
     Inner,
+    MergeBody,
     MessageBody,
     OpenBody,
     ReopenBody,
@@ -43,6 +44,7 @@ from e2e_support.tags import Tag
 from e2e_support.thread import Thread
 from e2e_support.ticket_keys import KeyPort, TicketKeys, UserKeyPort, open_team_box, seal_boxes
 from e2e_support.ticket_state import TicketState
+from e2e_support.user import prove_user, user_key
 from e2e_support.vocab import AuthorRole, Direction, Kind, Role, Verdict
 from e2e_support.wire import Box, Entry, EpochRecord, Head, Stored
 from team_builder import Device, Team, device, seed_of
@@ -193,6 +195,13 @@ class Ticket:
         ticket.say(ticket.user, Kind.OPEN, ticket.opening(**opening))
         return ticket
 
+    @classmethod
+    def known(cls, policy: Policy = DEFAULT) -> Ticket:
+        """Return a ticket whose user says who they are, so that it may be merged."""
+        ticket = cls.empty(policy)
+        ticket.say(ticket.user, Kind.OPEN, ticket.opening(**said_by(ticket.team, ticket.keys)))
+        return ticket
+
     def opening(self, **changes: Any) -> OpenBody:
         """Return what the user says first."""
         body = OpenBody(
@@ -319,6 +328,21 @@ class Ticket:
         return Entry(1, 1, number, way, boxes, ciphertext).to_bytes()
 
 
+def said_by(team: Team, keys: TicketKeys, *, master: str = "user") -> dict[str, bytes]:
+    """Return what an opening says of its user across tickets."""
+    user = user_key(Secret(seed_of(master)), team.team_id)
+    proof = prove_user(user, team.team_id, keys.mailbox, keys.author.public)
+    return {"user_key": user.public, "user_proof": proof}
+
+
+def merge_of(ticket: Ticket, *, own: bool = True) -> MergeBody:
+    """Return what merges a ticket into the next one of its user, or into another user's."""
+    master = "user" if own else "somebody else"
+    keys = TicketKeys.derive(Secret(seed_of(master)), ticket.team.team_id, 202701, 1)
+    proof = said_by(ticket.team, keys, master=master)["user_proof"]
+    return MergeBody(keys.mailbox, keys.author.public, proof, "")
+
+
 def make_user(team: Team, keys: TicketKeys) -> Side:
     """Return the user's client before the first entry."""
     port = UserKeyPort(team.team_id, keys.reply)
@@ -362,5 +386,6 @@ PLAIN_BODIES: Final[dict[Kind, Message]] = {
     Kind.REKEY: BarrierBody(()),
     Kind.ACKNOWLEDGEMENT: BODIES[Kind.ACKNOWLEDGEMENT](),
     Kind.DUMMY: BODIES[Kind.DUMMY](),
+    Kind.AUTO_CLOSE: BODIES[Kind.AUTO_CLOSE](),
 }
 """Bodies that break no rule by themselves."""

@@ -10,39 +10,57 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2e_support.content import (
-    BODIES,
+    AssignBody,
     Author,
     BarrierBody,
     BarrierItem,
     FieldsBody,
+    MergeBody,
     NoteBody,
+    OpenForBody,
     Pair,
     RedactBody,
+    SettingBody,
 )
 from e2e_support.conversation import Conversation
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import PeerError, TrustError, UsageError
-from e2e_support.ids import Hash, MessageId
+from e2e_support.ids import Hash, MailboxId, MessageId
+from e2e_support.presets import DEFAULT, PANEL
 from e2e_support.roster_links import NO_HASH
 from e2e_support.ticket_state import DAY, Fact
-from e2e_support.vocab import AuthorRole, Direction, Kind, Role, Verdict
+from e2e_support.vocab import AuthorRole, Direction, Kind, Role, SettingKind, Verdict
 from e2e_support.wire import Box, Head, Stored
 from team_builder import EPOCH
-from ticket_builder import ANNA, BEN, PLAIN_BODIES, STEP, Side, Ticket, head_of, make_user
+from ticket_builder import (
+    ANNA,
+    BEN,
+    PLAIN_BODIES,
+    STEP,
+    Side,
+    Ticket,
+    head_of,
+    make_user,
+    merge_of,
+)
 
 Action = Callable[[Ticket], None]
-SHARED = [kind for kind in BODIES if kind < Kind.STAFF_OPEN]
+HEAD = Head(1, NO_HASH)
 SAYABLE = PLAIN_BODIES | {
     Kind.FIELDS: FieldsBody("billing", "high", b"a" * 16, (Pair("impact", "Only me"),)),
     Kind.REDACT: RedactBody(0, NO_HASH),
-    Kind.NOTE: NoteBody(Head(0, NO_HASH), "note", ()),
+    Kind.NOTE: NoteBody(HEAD, "note", ()),
+    Kind.ASSIGN: AssignBody(HEAD, ANNA.member_id),
+    Kind.SETTING: SettingBody(SettingKind.SNIPPET, "a", 0, "", "", ()),
+    Kind.OPEN_FOR: OpenForBody(b"junk", "Your invoice", "It is late.", "question", "", (), 1),
+    Kind.MERGE: MergeBody(MailboxId(b"o" * 16), bytes(32), bytes(64), ""),
 }
 NEW_KEY = Secret(b"n" * 32)
 STRANGER = SigningKey(Secret(b"s" * 32))
 
 sides = st.sampled_from(["user", "anna"])
-delays = st.sampled_from([STEP, DAY, 13 * DAY, 15 * DAY, -DAY])
+delays = st.sampled_from([STEP, DAY, 5 * DAY, 7 * DAY, 13 * DAY, 15 * DAY, -DAY])
 FEWER = settings(max_examples=max(1, settings().max_examples // 2))  # each plays a whole ticket
 
 
@@ -162,6 +180,32 @@ def rotated(draw: st.DrawFn) -> Action:
 
 
 @st.composite
+def ruled(draw: st.DrawFn) -> Action:
+    """The owner changes the policy; entries that follow the old one may still come."""
+    policy = draw(st.sampled_from([PANEL, DEFAULT]))
+    name, kind = draw(sides), draw(st.sampled_from(list(PLAIN_BODIES)))
+
+    def act(ticket: Ticket) -> None:
+        ticket.team.do((policy, [ANNA]))
+        ticket.use_roster()
+        cited = head_of(ticket, 1)
+        post(ticket, ticket.craft(side_of(ticket, name), kind, PLAIN_BODIES[kind], roster_head=cited))
+
+    return act
+
+
+@st.composite
+def joined(draw: st.DrawFn) -> Action:
+    """Anna merges the ticket into another one, of the same user or of another."""
+    own = draw(st.booleans())
+
+    def act(ticket: Ticket) -> None:
+        post(ticket, ticket.anna.seal(Kind.MERGE, merge_of(ticket, own=own)))
+
+    return act
+
+
+@st.composite
 def junk(draw: st.DrawFn) -> Action:
     """The relay stores bytes that nobody wrote, or old or changed ones."""
     data = draw(st.binary(max_size=80))
@@ -213,13 +257,16 @@ def removal(draw: st.DrawFn) -> Action:
 
 
 actions = st.lists(
-    st.one_of(honest(), honest(), honest(), spoiled(), quoted(), boxed(), rotated(), junk()), max_size=12
+    st.one_of(
+        honest(), honest(), honest(), spoiled(), quoted(), boxed(), rotated(), junk(), ruled(), joined()
+    ),
+    max_size=12,
 )
 
 
 def played(story: list[Action]) -> Ticket:
-    """Return a ticket after some actions."""
-    ticket = Ticket.begin()
+    """Return a ticket of a user who says who they are, after some actions."""
+    ticket = Ticket.known()
     for act in story:
         act(ticket)
     return ticket
@@ -230,7 +277,9 @@ def test_user_and_team_agree(story: list[Action]) -> None:
     """The same verdicts for every entry, the same ticket, the same keys: whatever anybody stored."""
     ticket = played(story)
     assert ticket.agree()
-    for name in ("chain", "gen", "epoch", "author_key", "reply_key", "equivocations"):
+    for now in (0, ticket.log.now, ticket.log.now + 8 * DAY):
+        assert ticket.user.thread.at(now) == ticket.anna.thread.at(now)
+    for name in ("chain", "gen", "epoch", "author_key", "reply_key", "user_key", "equivocations"):
         assert getattr(ticket.user.conversation, name) == getattr(ticket.anna.conversation, name)
     assert ticket.user.key == ticket.anna.key
     assert all((entry.inner is None) == (entry.body is None) for entry in ticket.anna.thread.entries)
@@ -268,6 +317,7 @@ def facts(conversation: Conversation) -> tuple[object, ...]:
         conversation.epoch,
         conversation.author_key,
         conversation.reply_key,
+        conversation.user_key,
         conversation.equivocations,
     )
 

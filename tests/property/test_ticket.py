@@ -13,24 +13,35 @@ from e2e_support.attachment import Plan, piece_ranges, safe_name
 from e2e_support.codec import Message
 from e2e_support.content import (
     BODIES,
+    AssignBody,
     Attachment,
     BarrierBody,
+    ClaimBody,
     CloseBody,
     EmptyBody,
     FieldsBody,
+    FlagBody,
+    MergeBody,
     MessageBody,
     NoteBody,
     OpenBody,
+    OpenForBody,
     Pair,
     ProposalBody,
+    ReadMark,
+    ReadMarksBody,
     RedactBody,
+    RelationBody,
     ReopenBody,
     ResolutionBody,
+    SettingBody,
+    SnoozeBody,
     StaffOpenBody,
     StatusBody,
+    TagBody,
 )
-from e2e_support.ids import BlobId, Hash
-from e2e_support.limits import CHUNK_SIZE, FILE_MAX, PIECE_SIZE
+from e2e_support.ids import BlobId, Hash, MailboxId
+from e2e_support.limits import CHUNK_SIZE, FILE_MAX, PIECE_SIZE, TAGS_MAX
 from e2e_support.policy import Policy, sealed_size
 from e2e_support.policy_parts import (
     AttachmentMode,
@@ -44,12 +55,29 @@ from e2e_support.policy_parts import (
 from e2e_support.presets import DEFAULT
 from e2e_support.reasons import REASONS, refusal
 from e2e_support.roster_links import NO_HASH
+from e2e_support.space import judge_space
+from e2e_support.staff import StaffState, judge_staff, staff_conditions
 from e2e_support.ticket import judge
-from e2e_support.ticket_state import DAY, Fact, TicketState, label
-from e2e_support.vocab import AuthorRole, Kind, Lifecycle, Role
+from e2e_support.ticket_state import (
+    DAY,
+    NOBODY,
+    Fact,
+    TicketState,
+    advance,
+    erase_due,
+    label,
+    reopen_until,
+)
+from e2e_support.user import Card, SignedCard
+from e2e_support.vocab import WRITERS, AuthorRole, Kind, Lifecycle, Role, SettingKind
 from e2e_support.wire import Head
 
-HEAD = Head(0, NO_HASH)
+CARD = SignedCard(Card(bytes(32), bytes(32), bytes(1216), b"", b"").to_bytes(), bytes(64)).to_bytes()
+heads = st.builds(Head, st.integers(0, 3), st.just(NO_HASH))
+mailboxes = st.sampled_from([MailboxId(b"1" * 16), MailboxId(b"2" * 16)])
+members = st.sampled_from([NOBODY, b"a" * 16])
+flags = st.integers(0, 1)
+labels = st.lists(st.sampled_from(["", " ", "vip", *map(str, range(TAGS_MAX))]), max_size=20).map(tuple)
 words = st.sampled_from(["", " ", "x", "No invoice", "x" * 201, "x" * 10_001])
 ids = st.sampled_from(["", "bug", "question", "nonsense"])
 levels = st.sampled_from(["", "low", "urgent", "nonsense"])
@@ -71,19 +99,32 @@ STRATEGIES: dict[type[Message], st.SearchStrategy[Any]] = {
         words,
         some_bytes,
         st.just(bytes(1216)),
+        st.sampled_from([b"", b"u" * 32]),
     ),
+    OpenForBody: st.builds(OpenForBody, st.just(CARD), words, words, ids, levels, pairs, flags),
+    MergeBody: st.builds(MergeBody, mailboxes, st.just(bytes(32)), st.just(bytes(64)), words),
     MessageBody: st.builds(MessageBody, words, st.integers(0, 1)),
     StatusBody: st.builds(StatusBody, st.integers(0, 2), st.integers(0, 2)),
-    FieldsBody: st.builds(FieldsBody, ids, levels, st.sampled_from([b"", bytes(16), b"a" * 16]), pairs),
+    FieldsBody: st.builds(FieldsBody, ids, levels, st.just(b"") | members, pairs),
     ResolutionBody: st.builds(ResolutionBody, words),
     CloseBody: st.builds(CloseBody, words, ids),
     ReopenBody: st.builds(ReopenBody, words),
     BarrierBody: st.just(BarrierBody(())),
     EmptyBody: st.just(EmptyBody()),
     RedactBody: st.just(RedactBody(0, NO_HASH)),
-    StaffOpenBody: st.just(StaffOpenBody(HEAD)),
-    NoteBody: st.builds(NoteBody, st.just(HEAD), words, st.just(())),
+    StaffOpenBody: st.builds(StaffOpenBody, heads),
+    NoteBody: st.builds(NoteBody, heads, words, st.just(())),
+    TagBody: st.builds(TagBody, heads, labels, labels),
+    AssignBody: st.builds(AssignBody, heads, members),
+    FlagBody: st.builds(FlagBody, heads, flags, words),
+    SnoozeBody: st.builds(SnoozeBody, heads, st.sampled_from([0, DAY, 2**53 - 1])),
+    RelationBody: st.builds(RelationBody, heads, mailboxes, flags),
+    ReadMarksBody: st.builds(
+        ReadMarksBody, st.lists(st.builds(ReadMark, mailboxes, flags), max_size=2).map(tuple)
+    ),
     ProposalBody: st.builds(ProposalBody, some_bytes),
+    SettingBody: st.builds(SettingBody, st.sampled_from(SettingKind), ids, flags, words, words, st.just(())),
+    ClaimBody: st.builds(ClaimBody, ids, mailboxes, flags),
 }
 files = st.lists(
     st.builds(
@@ -99,15 +140,27 @@ files = st.lists(
 ).map(tuple)
 
 
+TIMES = [0, 1, DAY, 5 * DAY, 7 * DAY - 1, 7 * DAY, 13 * DAY, 15 * DAY, 2**53 - 1]
+
+
 @st.composite
-def facts(draw: st.DrawFn) -> Fact:
-    """Return what an entry of any kind, side and role says."""
-    kind = draw(st.sampled_from(list(BODIES)))
+def facts(draw: st.DrawFn, *, first: int = 0) -> Fact:
+    """Return what an entry of any kind from a number on, of any side and role says."""
+    kind = draw(st.sampled_from([kind for kind in BODIES if kind >= first]))
     by = draw(st.sampled_from(AuthorRole))
     role = draw(st.sampled_from(Role)) if by is AuthorRole.DEVICE else None
     body = draw(STRATEGIES[BODIES[kind]])
-    time = draw(st.sampled_from([0, 1, DAY, 13 * DAY, 15 * DAY, 2**53 - 1]))
-    return Fact(1, kind, by, body, time, role, b"", draw(files))
+    time, known = draw(st.sampled_from(TIMES)), draw(st.booleans())
+    return Fact(draw(flags), kind, by, body, time, role, b"", draw(files), known)
+
+
+def in_order(log: list[Fact]) -> list[Fact]:
+    """Return entries as a thread hands them on: receipt times never go back."""
+    time, ordered = 0, list[Fact]()
+    for seq, fact in enumerate(log):
+        time = max(time, fact.time)
+        ordered.append(replace(fact, seq=seq, time=time))
+    return ordered
 
 
 @st.composite
@@ -117,7 +170,10 @@ def policies(draw: st.DrawFn) -> Policy:
         DEFAULT,
         priority=replace(DEFAULT.priority, mode=draw(st.sampled_from(PriorityMode))),
         close=replace(
-            DEFAULT.close, user=draw(st.sampled_from(UserClose)), mistake_note=draw(st.integers(0, 1))
+            DEFAULT.close,
+            user=draw(st.sampled_from(UserClose)),
+            mistake_note=draw(flags),
+            resolved_days=draw(st.sampled_from([0, 6, 7])),
         ),
         reopen=replace(
             DEFAULT.reopen,
@@ -126,7 +182,9 @@ def policies(draw: st.DrawFn) -> Policy:
             on_reply=draw(st.sampled_from(ClosedReply)),
         ),
         attachments=replace(DEFAULT.attachments, mode=draw(st.sampled_from(AttachmentMode))),
-        moves=replace(DEFAULT.moves, user_reply_reopens=draw(st.integers(0, 1))),
+        moves=replace(DEFAULT.moves, user_reply_reopens=draw(flags), user_reply_clears=draw(flags)),
+        delete=replace(DEFAULT.delete, archive=draw(flags)),
+        staff=replace(DEFAULT.staff, show_assignee=draw(flags)),
         resolution_note=draw(st.sampled_from(NoteMode)),
         debug_data=draw(st.sampled_from(DebugMode)),
     )
@@ -152,14 +210,70 @@ def test_judge_is_total_and_its_states_make_sense(opened: bool, log: list[Fact],
         state = following
     if state is not None:
         assert label(state, policy) in policy.labels_user
+        until, closed = reopen_until(state, policy), state.lifecycle is Lifecycle.CLOSED
+        assert until is None or until >= 0
+        assert bool(erase_due(state, policy)) <= closed
         check(state)
+
+
+@given(st.lists(facts(), max_size=15), st.lists(st.sampled_from(TIMES), max_size=4), policies())
+def test_looking_at_a_ticket_changes_nothing(log: list[Fact], looked_at: list[int], policy: Policy) -> None:
+    """Time closes a ticket by itself, whether or not anybody was there, wrote down nothing, or looked before."""
+    story = in_order([OPENING, *log])
+    looks = [replace(OPENING, kind=Kind.DUMMY, body=EmptyBody(), time=time, seq=99) for time in looked_at]
+    watched = sorted([*story, *looks], key=lambda fact: fact.time)
+    now = watched[-1].time
+    states: list[TicketState] = []
+    for entries in (story, watched):
+        state: TicketState | None = None
+        for fact in entries:
+            state, _ = judge(state, fact, policy)
+        assert state is not None
+        states.append(advance(state, now))
+    assert states[0] == states[1]
+    assert advance(states[0], now) == states[0]
+    check(states[0])
+
+
+@given(st.lists(facts(first=Kind.STAFF_OPEN) | facts(), max_size=15), policies(), st.sampled_from(TIMES))
+def test_judge_staff_is_total_and_its_states_make_sense(log: list[Fact], policy: Policy, now: int) -> None:
+    """Whoever writes what into a staff log: only owners and agents change it, and no rule is broken halfway."""
+    state: StaffState | None = None
+    for fact in log:
+        following, reason = judge_staff(state, fact, policy)
+        assert not reason or (following == state and refusal(reason).hint)
+        assert reason or fact.role in WRITERS
+        state = following
+    ticket, _ = judge(None, OPENING, policy)
+    assert ticket is not None
+    facts_now = staff_conditions(state, ticket, policy, now)
+    assert label(ticket, policy, staff=facts_now) in policy.labels_staff
+    if state is not None:
+        assert len(state.tags) <= TAGS_MAX
+        assert list(state.tags) == sorted(set(state.tags))
+        assert len(set(state.links)) == len(state.links)
+
+
+@given(st.lists(facts(first=Kind.READ_MARK) | facts(), max_size=15), policies())
+def test_judge_space_is_total(log: list[Fact], policy: Policy) -> None:
+    """The team space counts what owners and agents wrote of its kinds, and nothing else."""
+    state: int | None = None
+    for fact in log:
+        following, reason = judge_space(state, fact, policy)
+        assert (following == state) is bool(reason)
+        assert reason in {"", "not_allowed"}
+        assert reason or fact.role in WRITERS
+        state = following
 
 
 def check(state: TicketState) -> None:
     """Assert what holds of every ticket."""
     ended = state.lifecycle is not Lifecycle.OPEN
     assert bool(state.close_note or state.closed_at) <= (state.lifecycle is Lifecycle.CLOSED)
-    assert bool(state.resolution_note or state.resolved_at) <= ended
+    assert bool(state.resolution_note or state.resolved_at or state.close_due or state.remind_due) <= ended
+    assert bool(state.auto_closed or state.merged_into) <= (state.lifecycle is Lifecycle.CLOSED)
+    assert state.auto_noted <= state.auto_closed
+    assert not (state.auto_closed and state.merged_into)
     assert not (state.lifecycle is Lifecycle.CLOSED and (state.waiting_user or state.waiting_since))
     assert len({pair.name for pair in state.fields}) == len(state.fields)
     assert state.attachment_bytes <= DEFAULT.attachments.ticket_bytes_max
