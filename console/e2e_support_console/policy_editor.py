@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
 
 from e2e_support.errors import UsageError
 from e2e_support.policy import Policy
 from e2e_support.policy_diff import Change, policy_changes
+from e2e_support.policy_form import bad_setting
 from e2e_support.presets import PRESETS
+from e2e_support.quota import zone_of
 from e2e_support.roster import TrustedRoster
 from e2e_support.roster_links import open_link
 from e2e_support.wire import Batch
@@ -71,8 +74,12 @@ class PolicyEditor:
 
         Args:
             new: the policy as it would be.
+
+        Raises:
+            UsageError: ``bad_setting`` for a new time zone that this computer does not know.
         """
         old = self.current
+        _require_known_zone(old, new)
         before, after = policy_rules(old), policy_rules(new)
         return Preview(
             old,
@@ -115,12 +122,13 @@ class PolicyEditor:
 
         Raises:
             UsageError: ``policy_moved`` when somebody else changed it meanwhile; ``nothing_to_sign`` for who is
-                no owner.
+                no owner; ``bad_setting`` as ``preview``.
             PeerError: ``bad_policy`` for one that makes no sense.
             TransportError, TrustError: relay or team are not as they must be.
         """
         await self._desk.team.refresh()
         before = self.current if instead_of is None else instead_of
+        _require_known_zone(before, new)
 
         def build(roster: TrustedRoster) -> Batch | None:
             if roster.policy == new:
@@ -134,3 +142,9 @@ class PolicyEditor:
             return propose(roster, [new], self._desk.bundle, now=clock.now())
 
         return await carry_out(self._desk, build)
+
+
+def _require_known_zone(old: Policy, new: Policy) -> None:
+    """Do nothing if a new time zone exists: readers who do not know one take UTC, so nobody would see the mistake."""
+    if new.limits.zone != old.limits.zone and zone_of(new.limits.zone) is UTC:
+        raise bad_setting("limits.zone", "this computer knows no such time zone; write it like Europe/Berlin")

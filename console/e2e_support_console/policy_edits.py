@@ -21,6 +21,7 @@ from e2e_support.policy_form import (
     value_form,
 )
 
+NUMBER_MAX: Final = 20  # digits; what is longer is no number of any setting
 GRAMMAR: Final = """\
 KEY=VALUE           set one setting; keys are dotted as in `policy show --json`: limits.subject_min=10
 LIST.ID.KEY=VALUE   set it in an item of a list: categories.bug.guidelines="Say what you did."
@@ -141,7 +142,8 @@ def _typed(shape: Shape, value: str, path: str) -> object:
         return _json(value, path)
     if isinstance(shape, Uint):
         number = value.replace("_", "")
-        return {"true": True, "false": False}.get(value, int(number) if number.isdecimal() else value)
+        whole = number.isdecimal() and len(number) < NUMBER_MAX
+        return {"true": True, "false": False}.get(value, int(number) if whole else value)
     return value
 
 

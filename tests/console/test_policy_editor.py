@@ -156,6 +156,19 @@ async def test_applying_what_holds_already_signs_nothing(tmp_path: Path) -> None
         assert len((await room.roster()).links) == before
 
 
+async def test_a_mistyped_time_zone_is_not_signed(tmp_path: Path) -> None:
+    """Every reader would take an unknown zone for UTC, so the console refuses it before anybody signs."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        wrong = replace(DEFAULT, limits=replace(DEFAULT.limits, zone="Europe/Berln"))
+        for refused in (anna.policy.preview, anna.policy.apply):
+            with pytest.raises(UsageError, match=r"limits\.zone: this computer knows no such time zone"):
+                await refused(wrong)
+        right = replace(DEFAULT, limits=replace(DEFAULT.limits, zone="Europe/Berlin"))
+        assert await anna.policy.apply(right) is None
+        assert await anna.policy.apply(DEFAULT) is None
+
+
 async def test_agents_change_nothing(tmp_path: Path) -> None:
     """The policy is the owners': an agent's signature counts for nothing, and is not made."""
     async with TeamRoom(tmp_path) as room:

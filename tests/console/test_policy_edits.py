@@ -114,6 +114,7 @@ def test_settings_that_need_each_other_change_at_once() -> None:
 BAD = [
     ("limits.subject_min", "limits.subject_min: a value is missing"),
     ("limits.subject_min=many", "limits.subject_min: a whole number from 0 to 998 is expected"),
+    ("limits.subject_min=" + "9" * 5_000, "limits.subject_min: a whole number from 0 to 998"),
     ("limits.subject_min=-1", "limits.subject_min: a whole number from 0 to 998"),
     ("limits.subject_min=300", "policy: subject_min is larger than subject_max"),
     ("limit.subject_min=1", "limit: there is no such setting; there are version, preset"),
@@ -138,7 +139,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("edit", "why"), BAD, ids=[edit or "empty" for edit, _ in BAD])
+@pytest.mark.parametrize(("edit", "why"), BAD, ids=[edit[:40] or "empty" for edit, _ in BAD])
 def test_what_means_nothing_is_explained(edit: str, why: str) -> None:
     """The error names the place and what may stand there."""
     with pytest.raises(UsageError) as caught:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from e2e_support.codec import message_shapes
 from e2e_support.ids import MemberId
 from e2e_support.policy import Policy
 from e2e_support.policy_diff import SHORT, policy_changes
@@ -194,3 +197,17 @@ def test_implied_priorities_are_told() -> None:
     assert told(new, RECORD) == [
         ("priority.by_category.access.level", 'priority of category access: "critical" → "low"')
     ]
+
+
+GROUPS = [name for name, _ in message_shapes(Policy)]
+MIXED = st.fixed_dictionaries({name: st.sampled_from(list(PRESETS.values())) for name in GROUPS})
+
+
+@given(MIXED, MIXED)
+def test_just_what_differs_is_told(first: dict[str, Policy], second: dict[str, Policy]) -> None:
+    """Of any two policies a group is among the changes exactly where it differs, and no path stands twice."""
+    old, new = (Policy(*[getattr(parts[name], name) for name in GROUPS]) for parts in (first, second))
+    paths = [path for path, _ in told(new, old)]
+    assert len(set(paths)) == len(paths)
+    differing = {name for name in GROUPS if getattr(old, name) != getattr(new, name)}
+    assert {path.partition(".")[0] for path in paths} == differing
