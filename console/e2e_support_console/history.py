@@ -20,7 +20,7 @@ from e2e_support_client.terminal import iso
 from e2e_support_client.view import kind_of, role_of
 from e2e_support_console.desk import Desk
 from e2e_support_console.follow import Follower
-from e2e_support_console.reading import opening_of
+from e2e_support_console.reading import profile_of
 
 _USER = "User"
 
@@ -111,9 +111,7 @@ def member_name(roster: TrustedRoster, member: bytes) -> str:
 
 
 def _user_name(shared: Iterable[Opened]) -> str:
-    opening = opening_of(shared)
-    said = {pair.name: pair.value for pair in opening.profile} if opening else {}
-    return said.get("name", "") or _USER
+    return profile_of(shared).get("name") or _USER
 
 
 def _name_of(opened: Opened, user: str) -> str:

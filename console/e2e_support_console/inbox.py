@@ -11,10 +11,11 @@ from e2e_support.content import Attachment
 from e2e_support_client.files import target_in
 from e2e_support_client.model import Message
 from e2e_support_client.transfer import download
-from e2e_support_console.answers import Answers
 from e2e_support_console.index import mark_seen
 from e2e_support_console.lists import Lists
+from e2e_support_console.merging import Merging
 from e2e_support_console.model import TicketView, Unsent
+from e2e_support_console.on_behalf import OnBehalf
 from e2e_support_console.outgoing import unsent
 from e2e_support_console.reading import (
     attachments,
@@ -25,7 +26,7 @@ from e2e_support_console.reading import (
 )
 
 
-class Inbox(Answers, Lists):
+class Inbox(OnBehalf, Merging, Lists):
     """The team's tickets as one device sees them; ``TeamClient.inbox``. Numbers are ``T-XXXXX-XXXXX``."""
 
     # --- reading -----------------------------------------------------------------------------------------

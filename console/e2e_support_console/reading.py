@@ -101,8 +101,8 @@ def ticket_view(
         offline: why the relay was not asked; empty if it was.
     """
     opening, state = opening_of(shared.thread.entries), shared.state
-    assert opening is not None and state is not None  # noqa: S101, PT018 - only tickets have a row
-    profile = {pair.name: pair.value for pair in opening.profile}
+    assert state is not None  # noqa: S101 - only tickets have a row
+    profile = profile_of(shared.thread.entries)
     notes = staff.thread.entries if staff else []
     return TicketView(
         summary,
@@ -111,7 +111,7 @@ def ticket_view(
         state.related,
         _pairs(state),
         profile,
-        bool(opening.debug),
+        bool(opening and opening.debug),
         offline,
     )
 
@@ -134,8 +134,14 @@ def thread_messages(
         yield message
 
 
+def profile_of(entries: Iterable[Opened]) -> dict[str, str]:
+    """Return what the user's application says of the user, by name; nothing where the team opened the ticket."""
+    opening = opening_of(entries)
+    return {pair.name: pair.value for pair in opening.profile} if opening else {}
+
+
 def opening_of(entries: Iterable[Opened]) -> OpenBody | None:
-    """Return what a ticket was opened with, if its first entry is a valid opening."""
+    """Return what a user opened a ticket with, if its first entry is a valid opening."""
     first = next(iter(entries), None)
     body = first.body if first is not None and first.verdict is Verdict.OK else None
     return body if isinstance(body, OpenBody) else None

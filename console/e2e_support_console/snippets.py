@@ -8,7 +8,7 @@ from typing import Final
 from e2e_support.vocab import SettingKind
 from e2e_support_console.desk import Desk
 from e2e_support_console.follow import Follower
-from e2e_support_console.reading import opening_of
+from e2e_support_console.reading import profile_of
 from e2e_support_console.settings import Settings
 
 _USER: Final = "user"  # in a sentence, where an application tells no name
@@ -75,8 +75,7 @@ class Snippets:
         """
         snippet = await self.get(wanted)
         row = await Follower(self._desk).find(number)
-        opening = opening_of((await self._desk.load(row.mailbox)).thread.entries)
-        profile = {pair.name: pair.value for pair in opening.profile} if opening else {}
+        profile = profile_of((await self._desk.load(row.mailbox)).thread.entries)
         words = {"user": profile.get("name") or _USER, "number": row.number, "me": self._desk.writer().label}
         return filled(snippet.text, words)
 

@@ -1,0 +1,111 @@
+"""Opening a ticket for a user, by the card that the user made and handed over (protocol 5.9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from e2e_support.admission import admit_hash, day_of, prove_team
+from e2e_support.content import OpenForBody, Pair
+from e2e_support.conversation import Draft, Sealed
+from e2e_support.errors import UsageError
+from e2e_support.ids import ID_SIZE, MailboxId, MessageId
+from e2e_support.mailbox import mailbox_id
+from e2e_support.ticket_keys import ticket_number
+from e2e_support.ticket_state import Fact
+from e2e_support.user import Card, open_card, read_card
+from e2e_support.vocab import AdmissionMode, AuthorRole, Kind
+from e2e_support.wire import Create
+from e2e_support_client import clock
+from e2e_support_client.port import Refused
+from e2e_support_console.answers import Answers
+from e2e_support_console.logs import Log
+from e2e_support_console.model import InboxTicket
+
+
+class OnBehalf(Answers):
+    """Opens tickets for users; part of ``TeamClient.inbox``."""
+
+    async def open_for(
+        self,
+        card: str,
+        subject: str,
+        text: str,
+        *,
+        category: str,
+        priority: str = "",
+        fields: Mapping[str, str] | None = None,
+        as_team: bool | None = None,
+    ) -> InboxTicket:
+        """Open a ticket for a user. A card serves once; run again after a failure, it finishes what was begun.
+
+        Args:
+            card: as the user handed it over.
+            subject: what it is about.
+            text: what to say first.
+            category: id of one of the policy's categories.
+            priority: id of a level; empty for the policy's.
+            fields: answers to the form's further questions, by id.
+            as_team: as in ``reply``.
+
+        Returns:
+            The new ticket's line in the inbox.
+
+        Raises:
+            UsageError: ``bad_card``, ``card_used``, or a rule stands against it; nothing was sent.
+            PeerError: ``bad_card``, ``bad_signature``: the card was changed, or is for another team.
+            TransportError, TrustError: relay or team are not as they must be.
+        """
+        desk, signed = self._desk, read_card(card)
+        await desk.team.refresh()
+        opened = open_card(signed, desk.team_id)
+        answers = tuple(Pair(*item) for item in (fields or {}).items())
+        shown = int(self.as_team(desk.roster.policy.staff, wanted=as_team))
+        wanted = OpenForBody(signed, subject.strip(), text, category, priority, answers, shown)
+        body = OpenForBody.from_bytes(wanted.to_bytes())
+        log = desk.begin(mailbox_id(opened.creation_key))
+        self._check_opening(log, body)
+        await self._create_for(log.mailbox, opened)
+        await self._follower.pull(log.mailbox, log)
+        if not log.length:
+            await self._write_first(log, body)
+        elif log.thread.entries[0].body != body:
+            raise _used(log.mailbox)
+        return await self._line(await self._follower.find(ticket_number(log.mailbox)))
+
+    def _check_opening(self, log: Log, body: OpenForBody) -> None:
+        device = self._desk.writer()
+        fact = Fact(0, Kind.OPEN_FOR, AuthorRole.DEVICE, body, clock.now(), device.role, device.device_id)
+        log.thread.check(fact, self._desk.roster.policy)
+
+    async def _create_for(self, mailbox: MailboxId, card: Card) -> None:
+        """Create the user's mailbox with the team's capability; it may be there from an earlier attempt."""
+        desk, day, key = self._desk, day_of(clock.now()), card.creation_key
+        proof = prove_team(desk.capability(), admit_hash(desk.team_id, day, mailbox))
+        create = Create(key, key, 1, desk.team_id, day, AdmissionMode.TEAM, proof)
+        try:
+            await desk.relay.create(mailbox, create, desk.capability())
+        except Refused as refused:
+            if refused.code != "conflict":
+                raise
+
+    async def _write_first(self, log: Log, body: OpenForBody) -> None:
+        def check() -> None:
+            if log.length:
+                raise _used(log.mailbox)
+
+        async def keep(_: Sealed) -> None:
+            """The log itself tells the next attempt whether it was stored."""
+
+        draft = Draft(Kind.OPEN_FOR, body, MessageId(clock.random(ID_SIZE)))
+        own = await log.channel.push(draft, self._desk.author(), keep=keep, check=check, on_pulled=log.take)
+        if own.seq == len(log.thread.entries):
+            log.take(own)
+        await self._follower.save(log.mailbox, log)
+
+
+def _used(mailbox: MailboxId) -> UsageError:
+    return UsageError(
+        "card_used",
+        f"the card has served already: {ticket_number(mailbox)}",
+        hint="Write in that ticket, or ask the user for a new card.",
+    )
