@@ -31,6 +31,7 @@ from e2e_support_console.inbox import Inbox
 from e2e_support_console.index import open_index
 from e2e_support_console.joining import join
 from e2e_support_console.key_care import KeyCare, recovery_texts
+from e2e_support_console.macros import Macros
 from e2e_support_console.members import Members
 from e2e_support_console.outgoing import forget_unsent
 from e2e_support_console.people import owners_removed
@@ -67,6 +68,7 @@ class TeamClient:
         history: what happened to tickets.
         drafts: what is being written here.
         snippets: texts that the team answers with.
+        macros: several steps under one name.
         views: saved filters of the inbox.
         desk: keys, roster, relay and store; for the other parts of the console.
     """
@@ -82,6 +84,7 @@ class TeamClient:
         self.history = Histories(desk)
         self.drafts = Drafts(desk)
         self.snippets = Snippets(desk)
+        self.macros = Macros(desk, self.inbox, self.snippets)
         self.views = Views(desk)
         self._auto_lock = AutoLock(auto_lock, self._lock) if auto_lock is not None else None
         if self._auto_lock is not None:
@@ -95,6 +98,7 @@ class TeamClient:
                 self.history,
                 self.drafts,
                 self.snippets,
+                self.macros,
                 self.views,
             ):
                 self._auto_lock.count(part)
