@@ -12,7 +12,7 @@ from e2e_support.quota import day_bounds
 from e2e_support_client.model import utc
 from e2e_support_client.plain import plain_line
 from e2e_support_client.policy_rules import Rule, policy_rules
-from e2e_support_client.render import count, table
+from e2e_support_client.render import count
 from e2e_support_client.terminal import Json, stamp
 from e2e_support_console.policy_editor import Preview
 from e2e_support_console.policy_effects import Affected
@@ -65,7 +65,7 @@ def show_text(policy: Policy, now: int) -> str:
 
 def presets_text() -> str:
     """Return the names of the presets with what each does."""
-    return table([*DESCRIPTIONS.items()])
+    return "\n".join(f"{name:10}  {text}" for name, text in DESCRIPTIONS.items())
 
 
 def changes_text(changes: Sequence[Change]) -> str:

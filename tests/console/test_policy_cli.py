@@ -15,7 +15,7 @@ import pytest
 from console_room import URL
 from e2e_support.policy_diff import policy_changes
 from e2e_support.policy_form import policy_form
-from e2e_support.presets import DEFAULT, PANEL, PRESETS, RECORD
+from e2e_support.presets import DEFAULT, DESCRIPTIONS, PANEL, PRESETS, RECORD
 from e2e_support.vocab import Role
 from e2e_support_client.policy_words import LEAVES
 from e2e_support_client.terminal import Terminal
@@ -154,7 +154,8 @@ def test_presets_are_listed_by_what_they_do(team: Shell) -> None:
     listed = team.data("policy", "presets")
     assert [one["name"] for one in listed] == list(PRESETS)
     assert all(one["text"].endswith(".") for one in listed)
-    assert "panel" in team("policy", "presets")
+    lines = team("policy", "presets").splitlines()
+    assert [line.split(maxsplit=1) for line in lines] == [list(row) for row in DESCRIPTIONS.items()]
 
 
 def test_differences_are_told(team: Shell, tmp_path: Path) -> None:
