@@ -19,6 +19,7 @@ from e2e_support.errors import TrustError, UsageError
 from e2e_support.policy_parts import MailMode
 from e2e_support.support_link import SupportLink
 from e2e_support_client import clock, render, render_lifecycle
+from e2e_support_client.archive.commands import verify
 from e2e_support_client.client import SupportClient
 from e2e_support_client.debug.collectors import document
 from e2e_support_client.debug.report import DebugReport
@@ -453,6 +454,13 @@ def _add_lifecycle(commands: _Commands) -> None:
     bell.add_argument("--mark-read", action="store_true", help="remember that you have seen all of it")
     _numbered(commands, "hide", life.hide, "keep a closed ticket out of the list on this device")
     _numbered(commands, "unhide", life.unhide, "show a hidden ticket in the list again")
+    leave = _command(commands, "export", life.export, "write tickets into one file, to read and to verify")
+    leave.add_argument("path", metavar="PATH", type=Path, help="the file to make, such as tickets.zip")
+    leave.add_argument("numbers", metavar="NUMBER", nargs="*", help="which tickets; all by default")
+    leave.add_argument("--no-files", action="store_true", help="leave attachments out")
+    leave.add_argument("--force", action="store_true", help="replace an existing file")
+    checking = _command(commands, "verify", verify, "verify an export, offline and without any keys")
+    checking.add_argument("path", metavar="PATH", type=Path, help="the file")
     card = _command(commands, "card", life.card, "print a card with which the team can open a ticket for you")
     card.add_argument("--unlinked", action="store_true", help="do not join it to your other tickets")
     again = _numbered(commands, "follow-up", life.follow_up, "open a ticket that refers to one that is over")

@@ -21,6 +21,7 @@ from e2e_support.proof import check_proof
 from e2e_support.support_link import SupportLink
 from e2e_support_client import clock
 from e2e_support_client.allowance import Allowance, Today
+from e2e_support_client.archive.own import export_own
 from e2e_support_client.auto_lock import AutoLock, is_locked
 from e2e_support_client.context import Consent, Context
 from e2e_support_client.courier import Courier
@@ -353,6 +354,35 @@ class SupportClient:
             TrustError: ``no_roster`` before the first ``verify_team``.
         """
         return await self._require(self._context).allowance.today()
+
+    async def export(
+        self,
+        target: str | os.PathLike[str],
+        *numbers: str,
+        attachments: bool = True,
+        force: bool = False,
+        on_progress: OnProgress = no_progress,
+    ) -> int:
+        """Write tickets into one file that anybody can read and verify offline; return how many.
+
+        It is a ZIP with pages for people and signed sheets for ``check_export`` (protocol 5.11). All of it is in
+        the clear; keys of tickets are not in it.
+
+        Args:
+            target: the file to make.
+            numbers: which tickets; all by default.
+            attachments: whether their files go with them.
+            force: whether an existing file is replaced.
+            on_progress: told after every ticket.
+
+        Raises:
+            UsageError: ``unknown_ticket``, ``no_tickets``, ``file_exists``, ``cannot_write``.
+            SupportError: a file could not be fetched; nothing was written.
+        """
+        context = self._require(self._context)
+        return await export_own(
+            context, Path(target), numbers, on_progress, attachments=attachments, force=force
+        )
 
     # --- debug data --------------------------------------------------------------------------------------
 

@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 
 from e2e_support.errors import UsageError
 from e2e_support_client import render_lifecycle as render
+from e2e_support_client.archive.commands import exported_text
 from e2e_support_client.client import SupportClient
 from e2e_support_client.render import ref_json, ref_text
-from e2e_support_client.terminal import Terminal, read_text
+from e2e_support_client.terminal import Json, Terminal, read_text
 from e2e_support_client.trust_cli import OpenClient, ShowProgress
 
 _OVER = frozenset({"closed", "reopen_never", "reopen_window_over"})
@@ -66,6 +67,19 @@ class LifecycleCommands:
             await support.tickets.unhide(options.number)
             text = f"{options.number} is in the list again."
             terminal.show({"number": options.number, "state": "shown"}, text)
+
+    async def export(self, options: Namespace, terminal: Terminal) -> None:
+        """Write tickets into one file."""
+        async with self._client(options, terminal, None, None) as support:
+            tickets = await support.export(
+                options.path,
+                *options.numbers,
+                attachments=not options.no_files,
+                force=options.force,
+                on_progress=self._progress(terminal),
+            )
+            data: dict[str, Json] = {"path": str(options.path), "tickets": tickets}
+            terminal.show(data, exported_text(tickets, options.path))
 
     async def card(self, options: Namespace, terminal: Terminal) -> None:
         """Print a card with which an administrator can open a ticket for this user."""

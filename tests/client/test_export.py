@@ -1,0 +1,196 @@
+"""A user's tickets leave: what the export shows, that it verifies without a relay, and that nobody can change it."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from e2e_support.crypto.secret import Secret
+from e2e_support.crypto.sign import SigningKey
+from e2e_support.errors import SupportError, UsageError
+from e2e_support_client import FileSpec
+from e2e_support_client.archive.checking import check_export
+from e2e_support_client.archive.sealing import seal_cover
+from user_kit import BODY, SUBJECT, World, fake_world
+
+PICTURE = b"not a picture, but three chunks of bytes" * 15_000
+Members = dict[str, bytes]
+
+
+async def exported(folder: Path) -> tuple[World, Path]:
+    """Return a world with an export of two tickets, one of them with a file and a hostile text."""
+    world = fake_world(folder)
+    target = folder / "tickets.zip"
+    async with world.client() as user:
+        first = await user.tickets.create(
+            SUBJECT, BODY, category="billing", attachments=[FileSpec(PICTURE, name="state.bin")]
+        )
+        await user.tickets.create("<script>alert(1)</script>", "\x1b[31mred\u202e", category="billing")
+        await world.console.answer(first.number, "Look again.")
+        await user.tickets.get(first.number)
+        assert await user.export(target) == 2
+    return world, target
+
+
+async def test_an_export_verifies_offline(tmp_path: Path) -> None:
+    """Without relay and keys it tells the team's words, every verdict and that the file's bytes are the sender's."""
+    world, target = await exported(tmp_path)
+    checked = check_export(target, team_id=world.console.team.team_id)
+    assert (checked.by, len(checked.tickets)) == ("", 2)
+    assert {ticket.subject for ticket in checked.tickets} == {SUBJECT, "<script>alert(1)</script>"}
+    assert sum(ticket.files for ticket in checked.tickets) == 1
+    assert oct(target.stat().st_mode & 0o777) == "0o600"
+
+
+async def test_pages_run_and_load_nothing(tmp_path: Path) -> None:
+    """Attack 33: a stranger's markup is text on the page, control characters are gone, nothing is allowed."""
+    _, target = await exported(tmp_path)
+    with zipfile.ZipFile(target) as parcel:
+        pages = [parcel.read(name).decode() for name in parcel.namelist() if name.endswith((".html", ".txt"))]
+    assert len(pages) == 4
+    assert any("&lt;script&gt;" in page for page in pages)
+    assert not any("<script>" in page and "<html" in page for page in pages)
+    assert not any("\x1b" in page or "\u202e" in page for page in pages)
+    assert all("default-src 'none'" in page for page in pages if "<html" in page)
+
+
+async def test_no_key_of_a_ticket_leaves(tmp_path: Path) -> None:
+    """Neither master nor ticket keys, capabilities or author keys stand in the file, in bytes, hex or base64."""
+    world, target = await exported(tmp_path)
+    async with world.client() as user:
+        context = user._require(user._context)
+        secrets: list[bytes] = []
+        for row in await context.store.tickets():
+            records = await context.store.records(row.number)
+            secrets += [record.key for record in records if record.key]
+    with zipfile.ZipFile(target) as parcel:
+        whole = b"".join(parcel.read(name) for name in parcel.namelist())
+    assert len(secrets) == 2
+    for secret in secrets:
+        assert secret not in whole
+        assert secret.hex().encode() not in whole
+
+
+def rewritten(target: Path, change: Callable[[Members], None]) -> Path:
+    """Write a changed copy of an export."""
+    with zipfile.ZipFile(target) as parcel:
+        members = {name: parcel.read(name) for name in parcel.namelist()}
+    change(members)
+    copy = target.with_name("changed.zip")
+    with zipfile.ZipFile(copy, "w") as parcel:
+        for name, data in members.items():
+            parcel.writestr(name, data)
+    return copy
+
+
+def one(members: Members, end: str) -> str:
+    """Return the name of a member by how it ends."""
+    return next(name for name in sorted(members) if name.endswith(end))
+
+
+def a_byte_of(end: str) -> Callable[[Members], None]:
+    """Return what changes a byte in a member."""
+
+    def change(members: Members) -> None:
+        name = one(members, end)
+        data = bytearray(members[name])
+        data[len(data) // 2] ^= 1
+        members[name] = bytes(data)
+
+    return change
+
+
+def without(end: str) -> Callable[[Members], None]:
+    """Return what leaves a member out."""
+
+    def change(members: Members) -> None:
+        del members[one(members, end)]
+
+    return change
+
+
+def with_more(members: Members) -> None:
+    """Add a member that nobody signed."""
+    members["T-00000-00000.html"] = b"<p>We never promised that.</p>"
+
+
+def unsigned(members: Members) -> None:
+    """Take the signatures away."""
+    members["bundle.sig"] = b"[]"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(a_byte_of(end) for end in (".html", ".txt", "state.bin", ".json", "bundle.json", "bundle.sig")),
+        *(without(end) for end in (".html", "state.bin", "bundle.json", "bundle.sig")),
+        with_more,
+        unsigned,
+    ],
+    ids=[
+        *("page", "text", "file", "sheet", "cover", "seal"),
+        *("no page", "no file", "no cover", "no seal"),
+        "more",
+        "unsigned",
+    ],
+)
+async def test_a_changed_export_does_not_hold(tmp_path: Path, change: Callable[[Members], None]) -> None:
+    """Whatever is altered, left out or added is found."""
+    _, target = await exported(tmp_path)
+    with pytest.raises(SupportError):
+        check_export(rewritten(target, change))
+
+
+async def test_another_user_cannot_stand_for_it(tmp_path: Path) -> None:
+    """A signature by a key that wrote nothing in the ticket is refused, although it fits the cover."""
+    _, target = await exported(tmp_path)
+    stranger = SigningKey(Secret(bytes(32)))
+
+    def sign(members: Members) -> None:
+        members["bundle.sig"] = seal_cover(members["bundle.json"], [(stranger.public, stranger)])
+
+    with pytest.raises(SupportError) as error:
+        check_export(rewritten(target, sign))
+    assert "not signed by its user" in error.value.message
+
+
+async def test_nothing_is_written_over(tmp_path: Path) -> None:
+    """An existing file stays, and a failed export leaves nothing behind."""
+    world, target = await exported(tmp_path)
+    before = target.read_bytes()
+    async with world.client() as user:
+        with pytest.raises(UsageError) as error:
+            await user.export(target)
+        with pytest.raises(UsageError):
+            await user.export(tmp_path / "other.zip", "T-00000-00000")
+    assert error.value.code == "file_exists"
+    assert target.read_bytes() == before
+    assert not (tmp_path / "other.zip").exists()
+    assert not (tmp_path / "other.zip.part").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"format":"e2es-export","format":"x"}',
+        "[]",
+        "[" * 100_000,
+        '{"format":"e2es-export","version":2}',
+        "NaN",
+    ],
+)
+async def test_junk_is_refused_in_words(tmp_path: Path, text: str) -> None:
+    """A cover that is no cover gives a clear error and no crash."""
+    junk = tmp_path / "junk.zip"
+    with zipfile.ZipFile(junk, "w") as parcel:
+        parcel.writestr("bundle.json", text)
+    with pytest.raises(SupportError) as error:
+        check_export(junk)
+    assert error.value.code in {"bad_export", "update_needed"}
+    junk.write_text(json.dumps({}))
+    with pytest.raises(SupportError):
+        check_export(junk)
