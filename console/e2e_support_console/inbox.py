@@ -11,19 +11,22 @@ from e2e_support.content import Attachment
 from e2e_support_client.files import target_in
 from e2e_support_client.model import Message
 from e2e_support_client.transfer import download
-from e2e_support_console.index import mark_seen
+from e2e_support_console.index import mark_seen, same_user
 from e2e_support_console.lists import Lists
 from e2e_support_console.merging import Merging
 from e2e_support_console.model import TicketView, Unsent
+from e2e_support_console.names import member_names
 from e2e_support_console.on_behalf import OnBehalf
 from e2e_support_console.outgoing import unsent
 from e2e_support_console.reading import (
     attachments,
     choose_file,
+    inbox_ticket,
     opening_of,
     ticket_view,
     unsent_text,
 )
+from e2e_support_console.settling import settle
 
 
 class Inbox(OnBehalf, Merging, Lists):
@@ -49,7 +52,10 @@ class Inbox(OnBehalf, Merging, Lists):
         if mark_read:
             async with self._desk.store.transaction() as change:
                 await mark_seen(change, row.mailbox, shared.length)
-        return ticket_view(await self._line(row), shared, staff, self._desk.roster.policy, offline)
+        await settle(self._desk)
+        others, names = await same_user(self._desk.store, row.mailbox), member_names(self._desk.roster)
+        lines = [inbox_ticket(other, names) for other in others]
+        return ticket_view(await self._line(row), shared, staff, self._desk.roster.policy, lines, offline)
 
     async def messages(self, number: str) -> AsyncIterator[Message]:
         """Yield what was said in a ticket, notes among it; errors as ``get``."""

@@ -167,6 +167,15 @@ async def ticket(queries: Queries, mailbox: MailboxId) -> TicketRow | None:
     return _ticket(row) if row else None
 
 
+async def same_user(queries: Queries, mailbox: MailboxId) -> list[TicketRow]:
+    """Return the other tickets of a ticket's user, as far as the user says that they are."""
+    where = (
+        "user_key != x'' AND user_key = (SELECT user_key FROM tickets WHERE mailbox = ?1) AND mailbox != ?1"
+    )
+    rows = await queries.fetch_all(f"{_SELECT} WHERE {where} {_ORDER}", mailbox)
+    return [_ticket(row) for row in rows]
+
+
 async def find(queries: Queries, number: str) -> TicketRow | None:
     """Return the ticket of a number as a person typed it, if there is one.
 

@@ -77,6 +77,9 @@ class TicketView:
         fields: answers to the form's further questions, by id.
         profile: what the user's application says of the user, by name; claimed, not verified.
         has_debug: whether debug data came with it.
+        links: numbers of tickets that the team joined to it.
+        merged_into: number of the ticket in which it goes on; empty otherwise.
+        others: lines of its user's other tickets, where the user says that they are.
         offline: empty, or why this is what was known before and not what the relay has now.
     """
 
@@ -87,4 +90,7 @@ class TicketView:
     fields: dict[str, str]
     profile: dict[str, str]
     has_debug: bool
+    links: tuple[str, ...] = ()
+    merged_into: str = ""
+    others: tuple[InboxTicket, ...] = ()
     offline: str = ""

@@ -67,6 +67,10 @@ def passages_of(logs: TicketLogs, policy: Policy) -> Iterator[Passage]:
         logs: the ticket.
         policy: the newest policy.
     """
+    return (passage for passage in _all(logs, policy) if passage.text.strip())
+
+
+def _all(logs: TicketLogs, policy: Policy) -> Iterator[Passage]:
     yield from _opening(logs)
     for entry in logs.shared.entries:
         if message := message_of(entry, policy, ""):
@@ -114,7 +118,7 @@ async def index_passages(change: Transaction, ticket: int, passages: Iterable[Pa
     """
     rows = await change.fetch_all("SELECT id, field, seq, place FROM passages WHERE ticket = ?", ticket)
     have = {(row[1], row[2], row[3]): row[0] for row in rows}
-    wanted = {passage.key: passage for passage in passages if passage.text.strip()}
+    wanted = {passage.key: passage for passage in passages}
     gone = [(have[key],) for key in have.keys() - wanted.keys()]
     new = [
         (ticket, *passage.key, plain_text(passage.text)) for key, passage in wanted.items() if key not in have

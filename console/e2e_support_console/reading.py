@@ -20,7 +20,9 @@ from e2e_support.content import (
 )
 from e2e_support.conversation import Opened
 from e2e_support.errors import UsageError
+from e2e_support.ids import MailboxId
 from e2e_support.policy import Policy
+from e2e_support.staff import StaffState
 from e2e_support.ticket_keys import ticket_number
 from e2e_support.ticket_state import TicketState
 from e2e_support.vocab import Kind, Verdict
@@ -89,21 +91,28 @@ def _flags(row: TicketRow) -> Iterator[str]:
 
 
 def ticket_view(
-    summary: InboxTicket, shared: Log, staff: Log | None, policy: Policy, offline: str
+    summary: InboxTicket,
+    shared: Log,
+    staff: Log,
+    policy: Policy,
+    others: Sequence[InboxTicket] = (),
+    offline: str = "",
 ) -> TicketView:
     """Return a whole ticket.
 
     Args:
         summary: what the list says of it.
         shared: its shared log.
-        staff: its staff log, if there is one.
+        staff: its staff log; without entries where there is none.
         policy: the newest policy.
+        others: lines of its user's other tickets.
         offline: why the relay was not asked; empty if it was.
     """
     opening, state = opening_of(shared.thread.entries), shared.state
     assert state is not None  # noqa: S101 - only tickets have a row
     profile = profile_of(shared.thread.entries)
-    notes = staff.thread.entries if staff else []
+    notes, internal = staff.thread.entries, staff.thread.state
+    links = internal.links if isinstance(internal, StaffState) else ()
     return TicketView(
         summary,
         tuple(thread_messages(shared.thread.entries, notes, policy, profile.get("name", ""))),
@@ -112,6 +121,9 @@ def ticket_view(
         _pairs(state),
         profile,
         bool(opening and opening.debug),
+        tuple(map(ticket_number, links)),
+        ticket_number(MailboxId(state.merged_into)) if state.merged_into else "",
+        tuple(others),
         offline,
     )
 

@@ -62,6 +62,9 @@ def view_json(view: TicketView) -> dict[str, Json]:
         "fields": view.fields,
         "profile": view.profile,
         "debug": view.has_debug,
+        "links": view.links,
+        "merged_into": view.merged_into,
+        "same_user": [other.number for other in view.others],
     }
     return ticket_json(view.summary) | whole
 
@@ -195,6 +198,14 @@ def _claims(view: TicketView) -> list[str]:
     lines += [f"{plain_line(name)}: {plain_line(value)}" for name, value in view.fields.items()]
     if view.related:
         lines.append(f"Refers to {plain_line(view.related)}")
+    if view.merged_into:
+        lines.append(f"Goes on in {view.merged_into}")
+    if view.links:
+        lines.append(f"Belongs together with {', '.join(view.links)}")
+    lines += [
+        f"Same user: {other.number}  {plain_line(other.status_text)}  {plain_line(other.subject)}"
+        for other in view.others
+    ]
     if view.has_debug:
         lines.append(f"Debug data came with it: e2e-admin debug {view.summary.number}")
     return lines

@@ -110,7 +110,7 @@ def _row(
     entries = logs.shared.entries
     opening = entries[0].body
     profile = {pair.name: pair.value for pair in opening.profile} if isinstance(opening, OpenBody) else {}
-    last = max((p for p in passages if p.at), key=lambda p: p.at, default=None)
+    last = max((p for p in reversed(passages) if p.at), key=lambda p: p.at, default=None)
     snoozed = staff.snoozed_until if staff and Condition.SNOOZED in held else 0
     closing = state.close_due if state.lifecycle is Lifecycle.RESOLVED else 0
     return TicketRow(

@@ -40,7 +40,7 @@ def _moment(text: str, now: datetime) -> datetime | None:
     if text == "tomorrow":
         return _morning(now + timedelta(days=1))
     try:
-        named = datetime.fromisoformat(text)
+        named = datetime.fromisoformat(text.upper())
     except ValueError:
         return None
     aware = named if named.tzinfo else named.replace(tzinfo=now.tzinfo)

@@ -1,0 +1,166 @@
+"""The search: what is found where, how words are understood, and how much was looked through."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from console_room import Room, User, fresh_key
+from e2e_support.content import Pair
+from e2e_support.errors import UsageError
+from e2e_support_client.files import FileSource
+from e2e_support_client.testing import Fault
+from e2e_support_client.transfer import UploadState, upload
+from e2e_support_console.passages import Field
+from e2e_support_console.query import OPERATORS, TERMS_MAX, parse_query
+from e2e_support_console.search import Found
+from e2e_support_console.team import TeamClient
+
+
+async def attach(user: User, name: str) -> None:
+    """Let a user send a file."""
+    source = FileSource.from_bytes(b"x", name=name)
+    manifest = await upload(user.relay, user.mailbox, user.keys.capability, source, state=UploadState.fresh())
+    await user.say("See the file.", manifest)
+
+
+def groups(found: Found) -> dict[str, int]:
+    """Return in which groups something was found, and how often."""
+    return {group: len(hits) for group, hits in found.hits.items() if hits}
+
+
+async def numbers(team: TeamClient, text: str) -> set[str]:
+    """Return the tickets that a search finds."""
+    found = await team.inbox.search(text)
+    return {hit.number for hits in found.hits.values() for hit in hits}
+
+
+async def test_everything_of_a_ticket_is_found(tmp_path: Path) -> None:
+    """Subject, messages of both sides, notes, file names, the user and the number are found, each in its group."""
+    room = Room(tmp_path)
+    async with await room.found() as team:
+        user = await room.ticket(
+            "Broken printer",
+            "It smells of cinnamon.",
+            profile=(Pair("name", "Ada Lovelace"),),
+            fields=(Pair("impact", "Only me"),),
+        )
+        await attach(user, "saffron.log")
+        await team.catch_up()
+        await team.inbox.reply(user.number, "Try pepper.")
+        await team.inbox.note(user.number, "He means nutmeg.")
+        for word, group in (
+            ("printer", "tickets"), ("cinnamon", "messages"), ("pepper", "messages"), ("nutmeg", "notes"),
+            ("saffron", "files"), ("lovelace", "users"), (user.number, "tickets"), ("impact", "tickets"),
+            (user.number.lower().removeprefix("t-").replace("-", ""), "tickets"), (user.number[2:7], "tickets"),
+        ):  # fmt: skip
+            assert groups(await team.inbox.search(word)) == {group: 1}, word
+        (hit,) = (await team.inbox.search("nutm")).hits["notes"]
+        assert (hit.number, hit.subject, hit.snippet) == (user.number, "Broken printer", "He means «nutmeg».")
+
+
+async def test_operators_are_understood(tmp_path: Path) -> None:
+    """Words may stand in different texts; phrases, exclusions, places, marks and filters narrow the search."""
+    room = Room(tmp_path)
+    async with await room.found() as team:
+        first = await room.ticket("Invoice", "It was not paid.")
+        second = await room.ticket("Invoice", "It was paid, not refunded.")
+        await team.catch_up()
+        await team.inbox.note(first.number, "paid twice")
+        await team.inbox.tag(second.number, ["two words"])
+        await team.inbox.close(second.number)
+        one, two, both = {first.number}, {second.number}, {first.number, second.number}
+        for text, expected in (
+            ("invoice paid", both), ("invoice twice", one), ('"not paid"', one), ("paid -twice", two),
+            ('paid -"not paid"', two), ("in:notes paid", one), ("in:subject paid", set[str]()),
+            ("paid has:note", one), ("paid -has:note", two), ("status:closed", two), ('tag:"two words" paid', two),
+            ("assignee:nobody paid", both), ("PAÍD", both), ("view:closed", two), ("zzz", set[str]()),
+        ):  # fmt: skip
+            assert await numbers(team, text) == expected, text
+
+
+@pytest.mark.parametrize(
+    "text", ['x"', '""x" OR *', "a AND (b", "note:x", "NEAR(a b)", "{subject}:a", "a^b", "\x00a", "a*"]
+)
+async def test_nothing_that_is_typed_breaks_the_search(tmp_path: Path, text: str) -> None:
+    """What would be an operator of the index is searched for as words."""
+    async with await Room(tmp_path).found() as team:
+        assert groups(await team.inbox.search(text)) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("", "empty_query"), ("in:notes", "empty_query"), ("!!!", "empty_query"), ("has:love", "bad_query"),
+     ("in:trash x", "bad_query"), ("x " * (TERMS_MAX + 1), "bad_query"), ("status:lost", "unknown_status")],
+)  # fmt: skip
+async def test_a_search_that_cannot_be_is_refused(tmp_path: Path, text: str, code: str) -> None:
+    """An empty search, an unknown place, mark or filter, and too many words are told."""
+    async with await Room(tmp_path).found() as team:
+        with pytest.raises(UsageError) as error:
+            await team.inbox.search(text)
+        assert error.value.code == code
+
+
+def test_the_operators_that_are_told_are_understood() -> None:
+    """Each example of the help is a query that the parser takes."""
+    for line in OPERATORS.splitlines():
+        parse_query(line.split("  ")[1])
+    assert parse_query("in:notes a").fields == (Field.NOTE,)
+
+
+async def test_a_search_says_what_it_looked_through(tmp_path: Path) -> None:
+    """Closed and archived tickets are searched; how many there are, and what is still to be fetched, is told."""
+    room = Room(tmp_path)
+    async with await room.found() as team:
+        users = [await room.ticket("Invoice") for _ in range(3)]
+        await team.sync(budget=2)
+        known = [user for user in users if await team.inbox.has(user.number)]
+        found = await team.inbox.search("invoice")
+        assert (found.tickets, found.searched, found.waiting) == (2, 2, 1)
+        await team.inbox.close(known[0].number)
+        await team.inbox.archive(known[1].number)
+        await team.catch_up()
+        found = await team.inbox.search("invoice")
+        assert (found.tickets, found.searched, found.waiting) == (3, 3, 0)
+        assert len((await team.inbox.search("invoice", limit=1)).hits["tickets"]) == 1
+
+
+async def test_what_is_forged_is_never_found(tmp_path: Path) -> None:
+    """Text of an entry whose author is false stands neither in the ticket nor in the search."""
+    room = Room(tmp_path)
+    async with await room.found() as team:
+        user: User = await room.ticket("Invoice")
+        user.signer = replace(user.signer, key=fresh_key())
+        await user.say("cardamom")
+        await team.catch_up()
+        assert await numbers(team, "invoice") == {user.number}
+        assert await numbers(team, "cardamom") == set()
+
+
+async def test_the_index_can_be_made_anew(tmp_path: Path) -> None:
+    """After it was lost, the index is rebuilt from the entries at hand, without the relay."""
+    room = Room(tmp_path)
+    async with await room.found() as team:
+        user = await room.ticket("Invoice", "cinnamon")
+        await team.catch_up()
+        async with team.desk.store.transaction() as change:
+            await change.execute("DELETE FROM passages")
+        assert await numbers(team, "cinnamon") == set()
+        room.relay.inject(Fault.OFFLINE)
+        await team.inbox.rebuild()
+        assert await numbers(team, "cinnamon") == {user.number}
+
+
+async def test_what_leaves_the_store_leaves_the_index(tmp_path: Path) -> None:
+    """When a ticket's row is deleted, nothing of its texts stays in the index."""
+    room = Room(tmp_path)
+    async with await room.found() as team:
+        await room.ticket("Invoice", "cinnamon")
+        await team.catch_up()
+        async with team.desk.store.transaction() as change:
+            await change.execute("DELETE FROM tickets")
+        store = team.desk.store
+        assert await store.fetch_all("SELECT rowid FROM found WHERE found MATCH 'cinnamon'") == []
+        assert (await store.fetch_one("SELECT count(*) FROM found"))[0] == 0  # type: ignore[index]
