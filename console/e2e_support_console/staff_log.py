@@ -65,7 +65,7 @@ class StaffLogs:
         if not log.length:
             await self._create(ticket, log)
         await Follower(self.desk).pull(ticket, log)
-        if not log.length:
+        if log.thread.state is None:  # even where somebody who may not write here was first
             await self._open(log, shared)
         return log
 
@@ -83,7 +83,7 @@ class StaffLogs:
         """Write the first entry, which carries the log's key; the loser of a race uses the winner's."""
 
         def check() -> None:
-            if log.length:
+            if log.thread.state is not None:
                 raise AlreadyOpen
 
         async def keep(_: Sealed) -> None:

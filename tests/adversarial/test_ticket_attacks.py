@@ -19,16 +19,24 @@ from e2e_support import codec, conversation, thread
 from e2e_support.attachment import Opener, Plan, Sealer
 from e2e_support.codec import Message, Value, decode, encode
 from e2e_support.content import (
+    AssignBody,
     Author,
     BarrierBody,
     BarrierItem,
+    ClaimBody,
     CloseBody,
     FieldsBody,
+    FlagBody,
     NoteBody,
+    ReadMarksBody,
     RedactBody,
+    RelationBody,
     ResolutionBody,
+    SettingBody,
+    SnoozeBody,
     StaffOpenBody,
     StatusBody,
+    TagBody,
 )
 from e2e_support.conversation import Conversation
 from e2e_support.crypto import cae
@@ -47,7 +55,7 @@ from e2e_support.roster_state import RosterState
 from e2e_support.tags import Tag
 from e2e_support.ticket import TRANSITIONS
 from e2e_support.ticket_state import Fact, TicketState
-from e2e_support.vocab import AuthorRole, Direction, Kind, Lifecycle, Recipient, Verdict
+from e2e_support.vocab import AuthorRole, Direction, Kind, Lifecycle, Recipient, SettingKind, Verdict
 from e2e_support.wire import Box, DeviceRecord, Entry, Head
 from team_builder import EPOCH
 from ticket_builder import (
@@ -356,6 +364,16 @@ NOT_THE_USERS: dict[Kind, Message] = {
     Kind.REDACT: RedactBody(0, NO_HASH),
     Kind.STAFF_OPEN: StaffOpenBody(HEAD),
     Kind.NOTE: NoteBody(HEAD, "I am a note.", ()),
+    Kind.TAG: TagBody(HEAD, ("vip",), ()),
+    Kind.ASSIGN: AssignBody(HEAD, ANNA.member_id),
+    Kind.HOLD: FlagBody(HEAD, 1, ""),
+    Kind.ARCHIVE: FlagBody(HEAD, 1, ""),
+    Kind.SPAM: FlagBody(HEAD, 0, ""),
+    Kind.SNOOZE: SnoozeBody(HEAD, 0),
+    Kind.LINK: RelationBody(HEAD, MailboxId(bytes(16)), 1),
+    Kind.READ_MARK: ReadMarksBody(()),
+    Kind.SETTING: SettingBody(SettingKind.MACRO, "a", 0, "", "", ()),
+    Kind.CLAIM: ClaimBody("mail", MailboxId(bytes(16)), 0),
 }
 
 
@@ -557,8 +575,8 @@ INSIDE = {
     "version 0": (0, 0),
     "version 2": (0, 2),
     "kind 0": (1, 0),
-    "kind 13": (1, 13),
-    "reserved kind 34": (1, 34),
+    "kind 16": (1, 16),
+    "kind 45": (1, 45),
 }
 
 

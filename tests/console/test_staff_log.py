@@ -14,13 +14,14 @@ from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import UsageError
 from e2e_support.ids import Hash, MailboxId, MessageId
-from e2e_support.mailbox import ReceiptFact, ReceiptSigner
+from e2e_support.mailbox import ReceiptFact, ReceiptSigner, first_hash
 from e2e_support.thread import StaffThread
 from e2e_support.vocab import AdmissionMode, Direction, Kind, Recipient, Role, Verdict
-from e2e_support.wire import Entry, Head, Stored
+from e2e_support.wire import Append, Entry, Head, Stored
 from e2e_support_client import clock
 from e2e_support_console.desk import Desk
 from e2e_support_console.staff_log import staff_create
+from relay_kit import make_entry
 
 HEAD = Head(1, Hash(b"\x01" * 32))
 KINDS = {
@@ -143,3 +144,23 @@ async def test_an_empty_note_creates_nothing(tmp_path: Path) -> None:
         with pytest.raises(UsageError):
             await team.inbox.note(user.number, "  \n")
         assert len(room.relay.mailboxes) == 1
+
+
+async def test_107_junk_in_front_keeps_no_note_away(tmp_path: Path) -> None:
+    """Who holds the team's capability and may not write cannot take a ticket's staff log from the others."""
+    room = Room(tmp_path)
+    async with await room.found() as team:
+        user = await room.ticket()
+        await team.sync()
+        desk, mailbox = team.desk, team.desk.staff_log(user.mailbox)
+        creation = desk.team.keys.staff_log(user.mailbox)
+        create = staff_create(creation, desk.capability(), desk.team_id, clock.now())
+        await room.relay.create(mailbox, create, creation)
+        junk = make_entry(epoch=0, user_box=False)
+        await room.relay.append(mailbox, Append(0, first_hash(mailbox), junk, ()), desk.capability())
+        await team.inbox.note(user.number, "A known bug.")
+        await team.inbox.note(user.number, "Mended.")
+        log = await desk.load(mailbox, staff=True)
+        kinds = [entry.inner.kind for entry in log.thread.entries if entry.inner]
+        assert kinds == [Kind.STAFF_OPEN, Kind.NOTE, Kind.NOTE]
+        assert [entry.verdict for entry in log.thread.entries] == [Verdict.FORGED, *[Verdict.OK] * 3]
