@@ -73,6 +73,7 @@ class FileKeystore:
         self._cost = cost
         self._random = random
         self._opened_with: Secret | None = None
+        self._last = b""  # what the file held when this object last read or wrote it
 
     def load(self) -> KeyBundle | None:
         """Return the keys, or ``None`` when there is no file; then no passphrase is asked for.
@@ -86,19 +87,22 @@ class FileKeystore:
             return None
         passphrase = self._passphrase()
         bundle = bundle_from_secret(unlock(data, passphrase))
-        self._opened_with = passphrase
+        self._opened_with, self._last = passphrase, data
         return bundle
 
     def save(self, bundle: KeyBundle) -> None:
         """Write the keys; the file holds either all of the old or all of the new.
 
         Raises:
-            UsageError: ``file_exists`` when there is a file that was not loaded before, ``unsafe_file``,
-                ``disk_full``, ``file_unusable``, ``empty_passphrase``, ``bad_random``, ``no_memory``.
+            UsageError: ``file_exists`` when there is a file that was not loaded before, ``keys_changed`` when
+                another program has written it since, ``unsafe_file``, ``disk_full``, ``file_unusable``,
+                ``empty_passphrase``, ``bad_random``, ``no_memory``.
         """
-        mine = self._opened_with is not None
-        if not mine and read_private(self.path, limit=LockedBox.LIMIT) is not None:
+        mine, found = self._opened_with is not None, read_private(self.path, limit=LockedBox.LIMIT)
+        if not mine and found is not None:
             raise _would_overwrite(self.path)
+        if found not in {None, self._last}:  # its passphrase may be another one, or its keys newer
+            raise _changed(self.path)
         self._write(bundle, self._passphrase(), replace=mine)
 
     def change_passphrase(self, new: AskPassphrase) -> None:
@@ -127,7 +131,15 @@ class FileKeystore:
     def _write(self, bundle: KeyBundle, passphrase: Secret, *, replace: bool) -> None:
         locked = lock(bundle_to_secret(bundle), passphrase, random=self._random, cost=self._cost)
         write_private(self.path, locked, replace=replace)
-        self._opened_with = passphrase
+        self._opened_with, self._last = passphrase, locked
+
+
+def _changed(path: Path) -> UsageError:
+    return UsageError(
+        "keys_changed",
+        f"another program has changed {path} meanwhile; nothing was written",
+        hint="Start again: it asks for the passphrase that is now the right one.",
+    )
 
 
 def _would_overwrite(path: Path) -> UsageError:

@@ -147,6 +147,18 @@ def test_the_passphrase_can_be_changed(tmp_path: Path) -> None:
     assert len(unlock(before, passphrase_bytes(PASSPHRASE))) > 0
 
 
+def test_a_program_that_was_overtaken_does_not_bring_the_old_passphrase_back(tmp_path: Path) -> None:
+    """Who opened the keys before another program changed their passphrase cannot write them with the old one."""
+    path = tmp_path / "user.key"
+    keystore_at(path).save(BUNDLE)
+    slow = keystore_at(path)
+    slow.load()
+    keystore_at(path).change_passphrase(Person("another one"))
+    with refused("keys_changed"):
+        slow.save(CHANGED)
+    assert keystore_at(path, Person("another one")).load() == BUNDLE
+
+
 def test_a_change_needs_the_present_passphrase(tmp_path: Path) -> None:
     """Without the present passphrase the new one is not even asked for."""
     path = tmp_path / "user.key"
