@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from e2e_support.crypto.secret import Secret
+from e2e_support.crypto.secret import SECRET_ACCESS, Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import SupportError, UsageError
 from e2e_support_client import FileSpec
 from e2e_support_client.archive.checking import check_export
 from e2e_support_client.archive.sealing import seal_cover
-from user_kit import BODY, SUBJECT, World, fake_world
+from user_kit import BODY, SUBJECT, Console, World, fake_world
 
 PICTURE = b"not a picture, but three chunks of bytes" * 15_000
 Members = dict[str, bytes]
@@ -61,12 +61,13 @@ async def test_pages_run_and_load_nothing(tmp_path: Path) -> None:
 async def test_no_key_of_a_ticket_leaves(tmp_path: Path) -> None:
     """Neither master nor ticket keys, capabilities or author keys stand in the file, in bytes, hex or base64."""
     world, target = await exported(tmp_path)
-    async with world.client() as user:
-        context = user._require(user._context)
-        secrets: list[bytes] = []
-        for row in await context.store.tickets():
-            records = await context.store.records(row.number)
-            secrets += [record.key for record in records if record.key]
+    reader = Console(world.console.team, world.console.device, world.console.relay)
+    secrets = [
+        entry.key.reveal(SECRET_ACCESS)
+        for number in await reader.numbers()
+        for entry in await reader.read(number)
+        if entry.key
+    ]
     with zipfile.ZipFile(target) as parcel:
         whole = b"".join(parcel.read(name) for name in parcel.namelist())
     assert len(secrets) == 2
