@@ -18,6 +18,7 @@ from e2e_support_console.changes import carry_out
 from e2e_support_console.desk import Desk
 from e2e_support_console.index import number_of, packages, remember
 from e2e_support_console.invites import close_doors
+from e2e_support_console.read_marks import ReadMarks
 from e2e_support_console.renewal import renew
 from e2e_support_keys.audit import Finding, audit
 from e2e_support_keys.changes import rotate_batch
@@ -38,6 +39,7 @@ async def do_duties(desk: Desk) -> None:
     await renew(desk)
     await close_doors(desk)
     await BarrierPass(desk).run()
+    await ReadMarks(desk).settle()
 
 
 async def audit_epochs(desk: Desk) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from e2e_support.conversation import Opened
-from e2e_support.ids import MailboxId, MemberId
+from e2e_support.ids import MailboxId
 from e2e_support.roster import TrustedRoster
 from e2e_support.staff import Flag, StaffState
 from e2e_support.ticket_keys import ticket_number
@@ -20,6 +20,7 @@ from e2e_support_client.terminal import iso
 from e2e_support_client.view import kind_of, role_of
 from e2e_support_console.desk import Desk
 from e2e_support_console.follow import Follower
+from e2e_support_console.names import member_names
 from e2e_support_console.reading import profile_of
 
 _USER = "User"
@@ -101,15 +102,6 @@ class Histories:
         return shared.thread.entries, staff.thread.entries
 
 
-def member_name(roster: TrustedRoster, member: bytes) -> str:
-    """Return how colleagues call a member, past or present; empty for nobody."""
-    if not any(member):
-        return ""
-    records = [device.record for device in roster.devices_ever.values()]
-    names = [record.label for record in records if record.member_id == MemberId(member)]
-    return names[0] if names else member.hex()
-
-
 def _user_name(shared: Iterable[Opened]) -> str:
     return profile_of(shared).get("name") or _USER
 
@@ -160,7 +152,7 @@ def _ticket_facts(ticket: TicketState, roster: TrustedRoster) -> dict[str, str]:
     return {
         "category": ticket.category,
         "priority": ticket.priority,
-        "assignee": member_name(roster, ticket.assignee),
+        "assignee": member_names(roster).get(ticket.assignee, ""),
         "progress": _yes(ticket.progress),
         "waiting_user": _yes(ticket.waiting_user),
         "resolution": ticket.resolution_note,
@@ -173,7 +165,7 @@ def _ticket_facts(ticket: TicketState, roster: TrustedRoster) -> dict[str, str]:
 def _staff_facts(staff: StaffState, roster: TrustedRoster) -> dict[str, str]:
     return {
         "tags": ", ".join(staff.tags),
-        "assignee": member_name(roster, staff.assignee),
+        "assignee": member_names(roster).get(staff.assignee, ""),
         "hold": _flag(staff.hold),
         "archived": _flag(staff.archived),
         "spam": _flag(staff.spam),

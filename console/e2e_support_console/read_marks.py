@@ -1,0 +1,82 @@
+"""What this administrator has read, on all devices: told to the others through the team space, taken over from them.
+
+A mark says at what hour somebody was at work. So nothing is written for a member with one device, and otherwise
+many marks at once and seldom.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from e2e_support.content import ReadMark, ReadMarksBody
+from e2e_support.ids import MailboxId
+from e2e_support.space import marks_of
+from e2e_support.vocab import WRITERS, Kind
+from e2e_support_client import clock
+from e2e_support_console.desk import Desk
+from e2e_support_console.index import mark_seen, number_of, remember
+from e2e_support_console.names import own_id
+from e2e_support_console.rows import renew_row
+from e2e_support_console.team_space import TeamSpace
+from e2e_support_keys.store import Transaction
+
+INTERVAL: Final = 5 * 60
+"""Seconds between two entries of marks."""
+_MARKS_MAX: Final = 512
+_TOLD_AT: Final = "marks_told"
+_TOLD: Final = "ifnull(upto, 0) AS told FROM tickets LEFT JOIN told_marks ON ticket = mailbox"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMarks:
+    """The read marks of one device.
+
+    Args:
+        desk: the unlocked device.
+    """
+
+    desk: Desk
+
+    async def settle(self) -> None:
+        """Take over what was read on the member's other devices, and tell them what was read here, if it is time.
+
+        Raises:
+            SupportError: relay or team are not as they must be; the next sync tries again.
+        """
+        own = self.desk.roster.devices.get(self.desk.bundle.device_id)
+        devices = [one for one in self.desk.roster.devices.values() if own and one.member_id == own.member_id]
+        if own is None or len(devices) < 2:
+            return
+        await self._take_over()
+        due = clock.now() - await number_of(self.desk.store, _TOLD_AT) >= INTERVAL
+        if due and own.role in WRITERS:
+            await self._tell()
+
+    async def _take_over(self) -> None:
+        marks = marks_of(await TeamSpace(self.desk).kept(), own_id(self.desk))
+        rows = await self.desk.store.fetch_all(f"SELECT staff_log, mailbox, seen, {_TOLD}")
+        async with self.desk.store.transaction() as change:
+            for staff_log, mailbox, seen, told in rows:
+                upto = marks.get(mailbox, 0)
+                if upto > told:
+                    await _note_told(change, mailbox, upto)
+                if upto > seen:
+                    await mark_seen(change, mailbox, upto)
+                    await renew_row(change, self.desk.roster, mailbox, staff_log, now=clock.now())
+
+    async def _tell(self) -> None:
+        rows = await self.desk.store.fetch_all(f"SELECT mailbox, seen, {_TOLD} WHERE seen > told")
+        marks = [ReadMark(MailboxId(row[0]), row[1]) for row in rows]
+        for start in range(0, len(marks), _MARKS_MAX):
+            some = tuple(marks[start : start + _MARKS_MAX])
+            await TeamSpace(self.desk).write(Kind.READ_MARK, ReadMarksBody(some))
+            async with self.desk.store.transaction() as change:
+                await remember(change, _TOLD_AT, clock.now())
+                for mark in some:
+                    await _note_told(change, mark.ticket, mark.upto)
+
+
+async def _note_told(change: Transaction, ticket: MailboxId, upto: int) -> None:
+    sql = "INSERT INTO told_marks VALUES (?, ?) ON CONFLICT (ticket) DO UPDATE SET upto = max(upto, excluded.upto)"
+    await change.execute(sql, ticket, upto)
