@@ -166,7 +166,7 @@ class Scene:
             await team.catch_up()
         except SupportError as error:
             words.add(error.code)
-        for ticket in await team.inbox.list():
+        for ticket in await team.inbox.list() if team.desk.team.known else ():
             view = await team.inbox.get(ticket.number)
             words |= {view.summary.problem, *(message.verdict.name.lower() for message in view.messages)}
         words |= {alarm.code for alarm in await team.alarms()}
