@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from console_room import Room
 from e2e_support.errors import UsageError
 from e2e_support_client import auto_lock
+from e2e_support_console.desk import Desk
 from e2e_support_console.team import TeamClient
 from e2e_support_keys.bundle import DeviceBundle
 from e2e_support_keys.keystore import FileKeystore
@@ -64,6 +66,21 @@ async def test_a_locked_console_is_opened_by_a_fresh_unlock(tmp_path: Path) -> N
             team.self_check()
     async with await TeamClient.unlock(keystore, room.home, relay=room.relay) as team:
         assert len(await team.inbox.list()) == 1
+
+
+async def test_every_part_counts_its_calls(tmp_path: Path) -> None:
+    """No part of a console is left out: each public call of each keeps it unlocked, or is refused."""
+    room, keystore = await found(tmp_path)
+    opening = TeamClient.unlock(keystore, room.home, auto_lock=timedelta(hours=1), relay=room.relay)
+    async with await opening as team:
+        parts: list[object] = [team, *vars(team).values()]
+        parts = [part for part in parts if type(part).__module__.startswith("e2e_support_console")]
+        for part in parts:
+            if isinstance(part, Desk):  # for the parts, which ask it for the keys
+                continue
+            calls = inspect.getmembers_static(type(part), inspect.iscoroutinefunction)
+            public = {name for name, _ in calls if not name.startswith("_")} - {"close"}
+            assert public <= vars(part).keys()
 
 
 async def test_a_long_call_is_not_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
