@@ -119,11 +119,14 @@ async def post(desk: Desk, batch: Batch) -> bool:
 
     Raises:
         Refused: ``link_refused``.
+        TrustError: ``not_in_team`` when this device was removed in the same moment.
         TransportError: it is not known whether it stands; the next refresh tells.
     """
     try:
         await desk.relay.post_links(desk.team_id, batch, desk.bundle.signer()[1])
     except Refused as refused:
+        if refused.code == "not_found":  # to the relay this device is a stranger: the roster says why
+            await desk.team.refresh()
         if refused.code != "head_moved":
             raise
         return False

@@ -131,7 +131,7 @@ async def test_53_a_removal_that_comes_first_stands(tmp_path: Path) -> None:
         ben = await racing(room, ben, "Ben", lambda: anna.members.remove("Ben"))
         with pytest.raises(SupportError) as caught:
             await ben.members.set_threshold(2)
-        assert caught.value.code == "not_found"
+        assert caught.value.code == "not_in_team"
         assert await codes(ben) == {"not_in_team"}
         assert await codes(anna) == await codes(cleo) == set()
         assert ben.desk.bundle.device_id not in cleo.desk.roster.devices
