@@ -23,13 +23,12 @@ from e2e_support_client.archive.commands import verify
 from e2e_support_client.client import SupportClient
 from e2e_support_client.debug.collectors import document
 from e2e_support_client.debug.report import DebugReport
-from e2e_support_client.delivery import no_progress
 from e2e_support_client.guard import Choice, Finding
 from e2e_support_client.lifecycle_cli import LifecycleCommands, going_on
-from e2e_support_client.model import Event, EventKind, OnProgress, Profile, Progress, Role, TicketRef
+from e2e_support_client.model import Event, EventKind, Profile, Role, TicketRef
 from e2e_support_client.notify import Listener, Place
-from e2e_support_client.plain import plain_line
 from e2e_support_client.policy_cli import policy_command
+from e2e_support_client.progress_line import show_progress
 from e2e_support_client.terminal import Command, Parser, Terminal, read_text, run
 from e2e_support_client.transport import HttpRelay
 from e2e_support_client.trust_cli import NEW_KEYS_MADE, WATCHED, TrustCommands, add_path, keys_in
@@ -92,7 +91,7 @@ async def _new(options: Namespace, terminal: Terminal) -> None:
             attachments=options.attach,
             related=options.related,
             unlinked=options.unlinked,
-            on_progress=_progress(terminal),
+            on_progress=show_progress(terminal),
         )
         terminal.show(render.ref_json(ref), await _opened_text(support, ref))
         if options.notify_email:
@@ -131,7 +130,7 @@ async def _reply(options: Namespace, terminal: Terminal) -> None:
     text = read_text(options.text, "Your reply.") if options.text is not None or not options.attach else ""
     async with _client(options, terminal) as support, going_on(support, options.number):
         ref = await support.tickets.reply(
-            options.number, text, attachments=options.attach, on_progress=_progress(terminal)
+            options.number, text, attachments=options.attach, on_progress=show_progress(terminal)
         )
         _tell(ref, "your reply is", terminal)
 
@@ -151,7 +150,11 @@ async def _reopen(options: Namespace, terminal: Terminal) -> None:
 async def _download(options: Namespace, terminal: Terminal) -> None:
     async with _client(options, terminal) as support:
         path = await support.tickets.download(
-            options.number, options.name, options.output, force=options.force, on_progress=_progress(terminal)
+            options.number,
+            options.name,
+            options.output,
+            force=options.force,
+            on_progress=show_progress(terminal),
         )
         terminal.show({"path": str(path)}, f"Verified and saved: {path}\nIt was not opened.")
 
@@ -173,7 +176,7 @@ async def _outbox(options: Namespace, terminal: Terminal) -> None:
 
 async def _send(options: Namespace, terminal: Terminal) -> None:
     async with _client(options, terminal) as support:
-        refs = await support.outbox.flush(on_progress=_progress(terminal))
+        refs = await support.outbox.flush(on_progress=show_progress(terminal))
         items = await support.outbox.list()
         text = f"{render.count(len(refs) - len(items), 'message')} stored.\n{render.outbox_text(items, clock.now())}"
         terminal.show([render.ref_json(ref) for ref in refs], text)
@@ -280,22 +283,6 @@ def _tell_offline(why: str, terminal: Terminal) -> None:
         terminal.tell(UsageError("offline", message, hint="Try again when the relay can be reached."))
 
 
-def _progress(terminal: Terminal) -> OnProgress:
-    """Return what shows long work on standard error, for people at a terminal only."""
-    if terminal.json or not terminal.err.isatty():
-        return no_progress
-
-    def show(at: Progress) -> None:
-        share = min(100, at.done * 100 // max(1, at.total))
-        what = {"admission": "Asking to be let in"}.get(
-            at.phase, f"{at.phase.capitalize()} {plain_line(at.name)}"
-        )
-        end = "\n" if at.done >= at.total else ""
-        print(f"\r\x1b[K{what}: {share} %", end=end, file=terminal.err, flush=True)
-
-    return show
-
-
 # --- what a person is asked ------------------------------------------------------------------------------
 
 
@@ -392,7 +379,7 @@ def _parser() -> Parser:
 
 
 def _add_trust(commands: _Commands) -> None:
-    trust = TrustCommands(_client, _progress)
+    trust = TrustCommands(_client, show_progress)
     team = _command(commands, "team", trust.team, "show who can read your tickets, and what changed there")
     team.add_argument("--compared", action="store_true", help="you have compared the words or digits")
     restore = _command(commands, "restore", trust.restore, "bring back keys and tickets from your 24 words")
@@ -446,7 +433,7 @@ def _add_new(commands: _Commands) -> None:
 
 
 def _add_lifecycle(commands: _Commands) -> None:
-    life = LifecycleCommands(_client, _progress)
+    life = LifecycleCommands(_client, show_progress)
     _command(commands, "counts", life.counts, "show how many of your tickets have each status")
     _numbered(commands, "timeline", life.timeline, "show how a ticket came to its status")
     bell = _command(commands, "notifications", life.notifications, "show what there is to know, newest first")
