@@ -5,117 +5,26 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import Callable, Coroutine
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 
+from admin_shell import Shell
 from console_room import URL, Room, User
 from e2e_support.content import Pair
 from e2e_support.errors import TransportError
 from e2e_support_client import clock
-from e2e_support_client.testing import CODE, FakeRelay, Fault
+from e2e_support_client.testing import CODE, Fault
 from e2e_support_console import cli
 from e2e_support_console.shell import KEYS_NAME, keystore_in
 from e2e_support_console.team import TeamClient
-from e2e_support_keys.keystore import FileKeystore
 from e2e_support_keys.passphrase import passphrase_from_environment as real
-from e2e_support_keys.vault import FLOOR
 from rings import Ring, use_ring
 
 T = TypeVar("T")
 KEYS = {"number", "subject", "status", "category", "priority", "created_at", "updated_at", "unread"}
-
-
-class Shell:
-    """A terminal in one home, with a relay in memory behind the network.
-
-    Attributes:
-        home: the console's home.
-        relay: the relay.
-        out: what the last command wrote.
-        err: what it wrote to standard error.
-    """
-
-    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.home = home
-        self.relay = FakeRelay()
-        self.out = ""
-        self.err = ""
-        self.capsys = capsys
-
-    def __call__(self, *arguments: str, code: int = 0) -> str:
-        """Run a command, expect its exit code, and return what it wrote."""
-        self.capsys.readouterr()
-        done = cli.main(["--home", str(self.home), *arguments])
-        self.out, self.err = self.capsys.readouterr()
-        assert done == code, self.err
-        return self.out
-
-    def data(self, *arguments: str, code: int = 0) -> Any:
-        """Run a command with ``--json`` and return what it wrote, decoded."""
-        return json.loads(self(*arguments, "--json", code=code))
-
-    def error(self, *arguments: str, code: int = 1) -> dict[str, str]:
-        """Run a command that fails and return its error, decoded."""
-        self(*arguments, "--json", code=code)
-        return json.loads(self.err)  # type: ignore[no-any-return]
-
-    def user(self, story: Callable[[Room], Coroutine[Any, Any, T]]) -> T:
-        """Let users do something."""
-        return asyncio.run(story(Linked(self.home, self.relay, self.data("link")["link"])))
-
-
-class Linked(Room):
-    """A room that knows the team by its published link alone."""
-
-    def __init__(self, home: Path, relay: FakeRelay, link: str) -> None:
-        super().__init__(home, relay)
-        self._link = link
-
-    @property
-    def link(self) -> str:
-        """The team's support link."""
-        return self._link
-
-
-@pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    """Return a terminal whose passphrase stands in a file, with cheap key derivation."""
-    secret = tmp_path / "secret"
-    secret.write_text("correct horse battery staple\n")
-    secret.chmod(0o600)
-    monkeypatch.setenv("E2ES_PASSPHRASE_FILE", str(secret))
-    shell = Shell(tmp_path / "home", capsys)
-
-    def connect(_url: str) -> FakeRelay:
-        return shell.relay
-
-    monkeypatch.setattr("e2e_support_console.team.HttpRelay", connect)
-
-    def cheap(path: Path, passphrase: Callable[[], str]) -> FileKeystore:
-        return FileKeystore(path, passphrase, cost=FLOOR)
-
-    monkeypatch.setattr("e2e_support_keys.home.FileKeystore", cheap)
-    return shell
-
-
-@pytest.fixture
-def team(shell: Shell) -> Shell:
-    """Return a terminal with a founded team."""
-    shell("team", "create", URL, "--name", "Example team", "--owner", "Anna", "--code", CODE)
-    return shell
-
-
-def ticket(shell: Shell, **changes: object) -> str:
-    """Let a user write a ticket and return its number."""
-
-    async def story(room: Room) -> User:
-        return await room.ticket(**changes)  # type: ignore[arg-type]
-
-    return shell.user(story).number
 
 
 # --- the team --------------------------------------------------------------------------------------------
@@ -223,7 +132,7 @@ def test_without_a_team_every_command_says_how_to_begin(shell: Shell) -> None:
 
 def test_inbox_and_show_have_their_keys(team: Shell) -> None:
     """``inbox`` and ``show`` print the agreed keys, times in ISO 8601 UTC, and count what is unread."""
-    number = ticket(team, profile=(Pair("name", "Ada"),))
+    number = team.ticket(profile=(Pair("name", "Ada"),))
     (line,) = team.data("inbox")
     assert set(line) >= KEYS
     assert (line["number"], line["subject"], line["status_id"], line["unread"]) == (
@@ -244,7 +153,7 @@ def test_inbox_and_show_have_their_keys(team: Shell) -> None:
 
 def test_a_conversation_on_the_command_line(team: Shell) -> None:
     """Reply, note, resolve, close and reopen each say what is stored and show in the ticket."""
-    number = ticket(team)
+    number = team.ticket()
     team("inbox")
     assert team.data("reply", number, "We look into it.")["state"] == "stored"
     assert "users can never read it" in team("note", number, "A known bug.")
@@ -260,7 +169,7 @@ def test_a_conversation_on_the_command_line(team: Shell) -> None:
 
 def test_people_read_notes_as_notes(team: Shell) -> None:
     """Printed for people, a note has a bar and says who can read it, and the resolution is pinned on top."""
-    number = ticket(team)
+    number = team.ticket()
     team("note", number, "A known bug.")
     team("resolve", number, "--note", "Fixed in 1.2.")
     lines = team("show", number).splitlines()
@@ -274,13 +183,13 @@ def test_people_read_notes_as_notes(team: Shell) -> None:
 
 def test_a_ticket_is_found_without_listing_first(team: Shell) -> None:
     """A number that this device has not fetched yet is fetched by the command that names it."""
-    number = ticket(team)
+    number = team.ticket()
     assert team.data("reply", number, "Hello.")["number"] == number
 
 
 def test_text_comes_from_standard_input(team: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """``-`` and a missing text mean standard input."""
-    number = ticket(team)
+    number = team.ticket()
     for index, arguments in enumerate((("-",), ())):
         monkeypatch.setattr("sys.stdin", io.StringIO(f"line {index}\nlast\n"))
         team("reply", number, *arguments)
@@ -291,22 +200,22 @@ def test_text_comes_from_standard_input(team: Shell, monkeypatch: pytest.MonkeyP
 def test_debug_prints_the_object_that_was_sent(team: Shell) -> None:
     """``debug`` prints the user's object as it is; for people it says what was withheld."""
     sent = {"app": {"version": "1.1"}, "_fields": {"host.name": {"state": "withheld"}}}
-    number = ticket(team, debug=json.dumps(sent).encode())
+    number = team.ticket(debug=json.dumps(sent).encode())
     assert team.data("debug", number) == sent
     assert team("debug", number).splitlines() == ["app.version: 1.1", "host.name: withheld by the user"]
-    assert team.data("debug", ticket(team)) == {}
-    assert "No debug data" in team("debug", ticket(team))
+    assert team.data("debug", team.ticket()) == {}
+    assert "No debug data" in team("debug", team.ticket())
 
 
 def test_download_says_where_it_is(team: Shell, tmp_path: Path) -> None:
     """``download`` of a file that is not there is refused before anything is written."""
-    number = ticket(team)
+    number = team.ticket()
     assert team.error("download", number, "x.txt", "-o", str(tmp_path))["code"] == "no_file"
 
 
 def test_a_closed_ticket_refuses_with_the_rule(team: Shell) -> None:
     """What the rules forbid exits with 1, the rule's code, and what to do."""
-    number = ticket(team)
+    number = team.ticket()
     team("close", number)
     error = team.error("reply", number, "Hello.")
     assert error["code"] == "closed"
@@ -318,7 +227,7 @@ def test_a_closed_ticket_refuses_with_the_rule(team: Shell) -> None:
 
 def test_offline_lists_what_was_known(team: Shell) -> None:
     """Without the relay ``inbox`` and ``show`` print what was known, say so on standard error, and exit with 0."""
-    number = ticket(team)
+    number = team.ticket()
     team("inbox")
     team.relay.inject(Fault.OFFLINE)
     assert [line["number"] for line in team.data("inbox")] == [number]
@@ -331,7 +240,7 @@ def test_offline_lists_what_was_known(team: Shell) -> None:
 
 def test_alarms_are_pointed_at_and_listed(team: Shell) -> None:
     """After something that must not happen ``inbox`` points at ``alarms``, which tells and can forget it."""
-    number = ticket(team)
+    number = team.ticket()
     team("inbox")
     team.relay.inject(Fault.ROLLBACK)
     assert "older history" in team("show", number)
@@ -364,7 +273,7 @@ def test_a_text_that_could_not_be_sent_is_given_back(team: Shell, monkeypatch: p
 
 def test_what_was_put_aside_is_counted(team: Shell) -> None:
     """Mailboxes that are no tickets are counted by reason, in words for people."""
-    ticket(team, subject="Hi")
+    team.ticket(subject="Hi")
     team("inbox")
     assert team.data("alarms")["quarantined"] == {"subject_too_short": 1}
     assert "the subject is too short" in team("alarms")
@@ -427,7 +336,7 @@ def ben(team: Shell, tmp_path: Path) -> Shell:
 
 def test_a_colleague_joins_on_the_command_line(team: Shell, ben: Shell) -> None:
     """Invite, join and approve leave a colleague whose commands just work, with keys that nobody else reads."""
-    number = ticket(team)
+    number = team.ticket()
     assert ben.data("inbox")[0]["number"] == number
     listed = team.data("member", "list")
     assert [(one["name"], one["role"], one["state"]) for one in listed] == [
