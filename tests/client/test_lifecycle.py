@@ -30,7 +30,8 @@ def world(tmp_path: Path) -> World:
 
 async def new(user: SupportClient, subject: str = SUBJECT, **options: Any) -> str:
     """Open a ticket and return its number."""
-    return (await user.tickets.create(subject, BODY, **{"category": "billing", **options})).number
+    chosen: dict[str, Any] = {"category": "billing", **options}
+    return (await user.tickets.create(subject, BODY, **chosen)).number
 
 
 async def refusal(work: Any) -> SupportError:
