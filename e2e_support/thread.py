@@ -6,6 +6,7 @@ head that each entry cites (protocol 5.5, 5.7).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -48,7 +49,7 @@ class Policies(Protocol):
 
 
 @dataclass(slots=True)
-class LogThread(Generic[S]):
+class LogThread(ABC, Generic[S]):
     """The entries of a log and its state; feed it what a ``Conversation`` opened, in order.
 
     Args:
@@ -103,9 +104,9 @@ class LogThread(Generic[S]):
         if reason:
             raise refusal(reason)
 
+    @abstractmethod
     def _rules(self, state: S | None, fact: Fact, policy: Policy) -> tuple[S | None, str]:
         """Return the state after an entry and the rule that it breaks; each kind of log has its own."""
-        raise NotImplementedError
 
     def _take(self, opened: Opened) -> Opened:
         if self._last is not None:

@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
-from e2e_support.content import BarrierBody, EmptyBody
+from e2e_support.content import BarrierBody, EmptyBody, OpenForBody
 from e2e_support.conversation import PROOFS_MAX, Draft
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import PeerError, SupportError, UsageError
 from e2e_support.ids import MessageId
 from e2e_support.roster_links import NO_HASH, RelayKeys
+from e2e_support.user import make_card, read_card, user_key
 from e2e_support.vocab import Kind, Verdict
 from e2e_support.wire import Head, Stored
-from team_builder import EPOCH
+from team_builder import EPOCH, seed_of
 from ticket_builder import ANNA, BEN, RELAY, Side, TeamPort, Ticket, reveal, text
 
 KEY = Secret(b"\x07" * 32)
@@ -284,3 +285,29 @@ def test_a_log_that_begins_with_junk_is_kept_too() -> None:
     ticket = Ticket.empty()
     ticket.post(b"junk")
     assert ticket.admin().resume(ticket.anna.records).conversation.gen == -1
+
+
+def test_a_ticket_that_the_team_opens_is_sealed_to_its_card() -> None:
+    """The user whose card it is reads the first entry and answers; the console knows whom from then on."""
+    ticket = Ticket.empty()
+    user = user_key(Secret(seed_of("user")), ticket.team.team_id)
+    card = read_card(make_card(ticket.keys, ticket.team.team_id, user))
+    body = OpenForBody(card, "Your invoice", "It is late.", "question", "", (), 1)
+    assert ticket.say(ticket.anna, Kind.OPEN_FOR, body).verdict is Verdict.OK
+    assert ticket.anna.conversation.reply_key == ticket.keys.reply.public
+    assert ticket.anna.conversation.author_key == ticket.keys.author.public
+    assert ticket.anna.conversation.user_key == user.public == ticket.user.state.user_key
+    assert ticket.say(ticket.user, Kind.MESSAGE, text("Thank you.")).verdict is Verdict.OK
+    assert ticket.agree()
+
+
+def test_only_a_first_entry_says_to_whom_boxes_are_sealed() -> None:
+    """A second opening with another key, which has no effect, must not shut the user out of its key."""
+    ticket = Ticket.begin()
+    ticket.team.do((EPOCH, [ANNA]))
+    ticket.use_roster()
+    opening = ticket.opening(reply_key=ANNA.kem.public)
+    opened = ticket.say(ticket.user, Kind.OPEN, opening)
+    assert (opened.gen, opened.reason) == (1, "not_first")
+    assert ticket.user.key == ticket.anna.key
+    assert ticket.agree()

@@ -6,16 +6,31 @@ from dataclasses import replace
 
 import pytest
 
-from e2e_support.content import BarrierBody, BarrierItem
+from e2e_support.content import BarrierBody, BarrierItem, ClaimBody, NoteBody, StaffOpenBody
 from e2e_support.conversation import Opened
 from e2e_support.errors import UsageError
 from e2e_support.ids import Hash
 from e2e_support.policy_parts import ClosedReply
 from e2e_support.presets import DEFAULT
+from e2e_support.thread import SpaceThread, StaffThread
 from e2e_support.ticket_state import DAY, Fact
 from e2e_support.vocab import AuthorRole, Kind, Lifecycle, Verdict
+from e2e_support.wire import Head
 from team_builder import Team, device
-from ticket_builder import ANNA, AUDITOR, BEN, NOW, PLAIN_BODIES, RELAY, STEP, Ticket, head_of, text
+from ticket_builder import (
+    ANNA,
+    AUDITOR,
+    BEN,
+    NOW,
+    PLAIN_BODIES,
+    RELAY,
+    STEP,
+    Log,
+    Ticket,
+    head_of,
+    make_admin,
+    text,
+)
 
 ID = b"m" * 16
 WINDOW = DEFAULT.reopen.window_days * DAY
@@ -254,3 +269,74 @@ def test_a_roster_that_comes_later_changes_what_is_believed() -> None:
     assert late.verdicts[2] == (Verdict.OK, "")
     late.thread.judge_again(ticket.team.roster)
     assert late.verdicts[2] == (Verdict.FORGED, "after_removal")
+
+
+# --- time, and the team's own log ------------------------------------------------------------------------
+
+
+def test_a_ticket_is_shown_as_time_has_made_it() -> None:
+    """Nobody has to write anything for a resolved ticket to close; without a ticket there is nothing to show."""
+    assert Ticket.empty().anna.thread.at(NOW) is None
+    ticket = Ticket.begin()
+    ticket.say(ticket.anna, Kind.RESOLUTION, PLAIN_BODIES[Kind.RESOLUTION])
+    due = ticket.anna.state.close_due
+    for now, lifecycle in ((due - 1, Lifecycle.RESOLVED), (due, Lifecycle.CLOSED)):
+        shown = ticket.user.thread.at(now)
+        assert shown is not None
+        assert shown == ticket.anna.thread.at(now)
+        assert shown.lifecycle is lifecycle
+    assert ticket.anna.state.lifecycle is Lifecycle.RESOLVED
+
+
+@pytest.mark.parametrize(("quoted", "count"), [(-1, 0), (0, 1)], ids=["a second before", "the very second"])
+def test_the_relays_time_decides_whether_a_reply_was_in_time(quoted: int, count: int) -> None:
+    """Whatever receipt each reader has at hand, the quoted one says whether the ticket had closed by then."""
+    ticket = Ticket.begin()
+    ticket.say(ticket.anna, Kind.RESOLUTION, PLAIN_BODIES[Kind.RESOLUTION])
+    due = ticket.anna.state.close_due
+    ticket.post(ticket.user.seal(Kind.MESSAGE, text("Not solved.")), time=due - 1 - quoted)
+    quote = ticket.log.another_receipt(2, time=due + quoted)
+    ticket.post(ticket.craft(ticket.anna, Kind.DUMMY, PLAIN_BODIES[Kind.DUMMY], receipt=quote), time=due + 60)
+    assert (ticket.user.state.lifecycle, ticket.user.state.reopen_count) == (Lifecycle.OPEN, count)
+    assert ticket.agree()
+
+
+def test_a_barrier_holds_in_the_staff_log_too() -> None:
+    """Up to its number notes of a removed device count, above it they are forged, for every console."""
+    base = Ticket.empty()
+    sides = [make_admin(base.team, base.log.mailbox, who, staff=True) for who in (ANNA, BEN)]
+    log, thread = Log(base.log.mailbox), StaffThread(base.team.roster)
+
+    def store(entry: bytes) -> None:
+        item = log.add(entry)
+        by_anna, _ = (side.conversation.receive(item) for side in sides)
+        thread.take(by_anna)
+
+    head = Head(0, Hash(bytes(32)))
+    store(sides[0].seal(Kind.STAFF_OPEN, StaffOpenBody(head)))
+    for words in ("Honest.", "Dated back."):
+        store(sides[1].seal(Kind.NOTE, NoteBody(head, words, ())))
+    base.team.remove(BEN, ANNA)
+    base.use_roster()
+    for side in sides:
+        side.conversation.team = base.team.roster
+    thread.judge_again(base.team.roster)
+    store(sides[0].seal(Kind.BARRIER, BarrierBody((BarrierItem(revocation_of_ben(base), 1),))))
+    assert [entry.verdict for entry in thread.entries] == [*[Verdict.OK] * 2, Verdict.FORGED, Verdict.OK]
+    assert thread.state is not None
+    assert thread.state.notes == 1
+
+
+def test_the_team_space_counts_what_holds() -> None:
+    """It needs no opening, and what has no place in it counts nothing."""
+    base = Ticket.empty()
+    anna = make_admin(base.team, base.log.mailbox, ANNA, staff=True)
+    log, thread = Log(base.log.mailbox), SpaceThread(base.team.roster)
+    for kind, body in (
+        (Kind.CLAIM, ClaimBody("mail", base.log.mailbox, 0)),
+        (Kind.MESSAGE, text("not here")),
+        (Kind.DUMMY, PLAIN_BODIES[Kind.DUMMY]),
+    ):
+        thread.take(anna.conversation.receive(log.add(anna.seal(kind, body))))
+    assert [entry.reason for entry in thread.entries] == ["", "not_allowed", ""]
+    assert thread.state == 2
