@@ -164,6 +164,12 @@ def test_names_of_strangers_cannot_write_to_the_terminal() -> None:
     assert "  billing: Billing\n    a b" in text
 
 
+def test_a_category_needs_no_advice() -> None:
+    """A category without guidelines is one line."""
+    bare = replace(PANEL, categories=(replace(PANEL.categories[0], guidelines=""),))
+    assert "  billing: Billing\nRelated app" in policy_text(bare, "Example", (), NEVER)
+
+
 # --- the command -------------------------------------------------------------------------------------------
 
 

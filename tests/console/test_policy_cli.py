@@ -21,8 +21,10 @@ from e2e_support_client.policy_words import LEAVES
 from e2e_support_client.terminal import Terminal
 from e2e_support_client.testing import CODE, FakeRelay, Fault
 from e2e_support_console import cli, policy_cli
+from e2e_support_console.policy_editor import Preview
 from e2e_support_console.policy_edits import GRAMMAR
-from e2e_support_console.policy_render import changes_text, show_text
+from e2e_support_console.policy_effects import Affected
+from e2e_support_console.policy_render import changes_text, preview_text, show_text
 from e2e_support_console.team import TeamClient
 from e2e_support_keys.keystore import FileKeystore
 from e2e_support_keys.vault import FLOOR
@@ -221,6 +223,15 @@ def test_open_tickets_are_counted_before_anybody_agrees(team: Shell) -> None:
     assert "Rules from now on:\n  every client  Users cannot close tickets." in team.err
     assert "It changes no open ticket that this device knows." in team.err
     assert team.data("policy", "show") == policy_form(DEFAULT)
+
+
+def test_tickets_that_change_are_listed() -> None:
+    """Each stands with its number, its subject without escape sequences, and a line for what would be different."""
+    affected = (Affected("T-AAAAA-BBBBB", "No \x1b[2Jinvoice", ("the user may close it: yes → no",)),)
+    text = preview_text(Preview(DEFAULT, PANEL, (), (), (), affected))
+    assert "It changes 1 open ticket:" in text
+    assert "  T-AAAAA-BBBBB  No invoice\n    the user may close it: yes → no" in text
+    assert "Rules" not in text
 
 
 @pytest.mark.parametrize(("typed", "code"), [("yes\n", 0), ("y\n", 1), ("", 1)])

@@ -11,7 +11,7 @@ from e2e_support.content import ResolutionBody
 from e2e_support.errors import PeerError, UsageError
 from e2e_support.policy import Policy
 from e2e_support.policy_parts import NoteMode, UserClose
-from e2e_support.presets import DEFAULT, PANEL, RECORD
+from e2e_support.presets import DEFAULT, INSTANCE, PANEL, RECORD
 from e2e_support.vocab import Kind, Role
 from e2e_support_client.policy_words import LEAVES
 from e2e_support_console.policy_edits import edited
@@ -82,6 +82,21 @@ async def test_open_tickets_that_change_are_named(tmp_path: Path) -> None:
             ),
         }
         assert {one.subject for one in preview.affected} == {"No invoice", "No access"}
+
+
+async def test_tickets_without_priority_get_none(tmp_path: Path) -> None:
+    """A ticket keeps what was decided when it came: a policy with priorities gives it none afterwards."""
+    async with TeamRoom(tmp_path, policy=INSTANCE) as room:
+        anna = await room.start()
+        user = await room.ticket("No invoice", category="other")
+        await anna.catch_up()
+        (one,) = (await anna.policy.preview(PANEL)).affected
+        assert one.number == user.number
+        assert one.what[:2] == (
+            "the team's status: Unanswered → Open",
+            "category: Something else → other (not in the list any more)",
+        )
+        assert not any(line.startswith("priority") for line in one.what)
 
 
 async def test_notes_and_flags_count_for_the_team_alone(tmp_path: Path) -> None:
