@@ -97,7 +97,7 @@ def staff_conditions(
     if staff is None:
         return frozenset()
     held = {
-        Condition.ASSIGNED: bool(staff.assignee),
+        Condition.ASSIGNED: bool(staff.assignee) and not policy.staff.show_assignee,
         Condition.HOLD: _holds(staff.hold, ticket) if policy.moves.user_reply_clears else staff.hold.on,
         Condition.ARCHIVED: _holds(staff.archived, ticket),
         Condition.SPAM: staff.spam.on,

@@ -134,7 +134,7 @@ def label(state: TicketState, policy: Policy, *, staff: frozenset[Condition] | N
         policy: the newest policy.
         staff: facts of the staff log for the team's table; ``None`` for the user's.
     """
-    facts = _conditions(state) | (staff or frozenset())
+    facts = _conditions(state, policy) | (staff or frozenset())
     rules = policy.labels_user if staff is None else policy.labels_staff
     return next((rule for rule in rules if facts.issuperset(rule.conditions)), rules[-1])
 
@@ -144,13 +144,13 @@ def count_text(text: str) -> int:
     return len(unicodedata.normalize("NFC", text).strip())
 
 
-def _conditions(state: TicketState) -> frozenset[Condition]:
+def _conditions(state: TicketState, policy: Policy) -> frozenset[Condition]:
     held = {
         Condition.CLOSED: state.lifecycle is Lifecycle.CLOSED,
         Condition.RESOLVED: state.lifecycle is Lifecycle.RESOLVED,
         Condition.PROGRESS: state.progress,
         Condition.WAITING_USER: state.waiting_user,
-        Condition.ASSIGNED: bool(state.assignee),
+        Condition.ASSIGNED: bool(state.assignee and policy.staff.show_assignee),
         Condition.LAST_STAFF: state.last_by is AuthorRole.DEVICE,
         Condition.LAST_USER: state.last_by is AuthorRole.USER,
         Condition.STAFF_REPLIED: bool(state.first_response_at),

@@ -219,6 +219,11 @@ def test_a_word_of_the_user_brings_a_ticket_back(kind: Kind, condition: Conditio
     assert holds(state, SPOKEN) == ({condition} if lasts else set())
 
 
+def test_an_older_word_on_who_takes_care_of_it_does_not_count() -> None:
+    """Where users see the assignee, the shared log says who it is."""
+    assert holds(after(EMPTY, Kind.ASSIGN, BODY_OF[Kind.ASSIGN]), policy=RECORD) == set()
+
+
 def test_a_hold_outlasts_a_reply_where_the_policy_says_so() -> None:
     """``user_reply_clears`` covers the hold as well."""
     keep = replace(DEFAULT, moves=replace(DEFAULT.moves, user_reply_clears=0))

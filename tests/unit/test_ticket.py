@@ -182,7 +182,7 @@ IMPLIED = policy(
     priority={
         "mode": PriorityMode.BY_CATEGORY,
         "by_category": (CategoryPriority("question", "low"), CategoryPriority("account", "urgent")),
-    }
+    },
 )
 
 
@@ -541,13 +541,14 @@ def test_the_first_rule_that_holds_is_the_label(
 
 
 def test_an_assignee_is_a_condition() -> None:
-    """A table may ask whether somebody is assigned."""
+    """A table may ask whether somebody is assigned, and the log that the policy names says so."""
     rules = (
         replace(DEFAULT.labels_staff[0], id="taken", conditions=(Condition.ASSIGNED,)),
         DEFAULT.labels_staff[-1],
     )
-    rule = label(state(assignee=ANNA), policy(labels_staff=rules), staff=frozenset())
-    assert rule.id == "taken"
+    for shown, name in ((1, "taken"), (0, rules[-1].id)):
+        asked = policy(labels_staff=rules, staff={"show_assignee": shown})
+        assert label(state(assignee=ANNA), asked, staff=frozenset()).id == name
 
 
 def test_text_is_counted_in_code_points_after_nfc() -> None:
