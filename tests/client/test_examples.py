@@ -61,6 +61,15 @@ def test_a_script_without_await(world: LiveWorld, tmp_path: Path) -> None:
     assert SUBJECT in printed.splitlines()[-1]
 
 
+def test_the_life_of_a_ticket(world: LiveWorld, tmp_path: Path) -> None:
+    """The example opens a ticket, says what is left of the day, closes it, tells its way and hides it."""
+    lines = run("lifecycle", world.link, tmp_path / "user").splitlines()
+    assert lines[0].endswith("stored left today: 9")
+    assert "'open': 1" in lines[1]
+    assert lines[3] == "  offers: close, reply"
+    assert lines[4:] == ["open (Ada) closed (Ada)", "in the list: 0"]
+
+
 def test_answers_are_followed_over_restarts(world: LiveWorld, tmp_path: Path) -> None:
     """Stopped and started again, the example tells each answer once."""
     run("blocking", world.link, tmp_path / "user", stdin="n\n")
