@@ -102,10 +102,9 @@ def _note(entry: Opened) -> str:
             return ""
 
 
-_FIND: Final = "SELECT id FROM passages WHERE ticket = ? AND field = ? AND seq = ? AND place = ?"
-_ADD: Final = (
-    f"INSERT INTO found (rowid, {', '.join(f.column for f in Field)}) VALUES (({_FIND}), ?, ?, ?, ?, ?)"  # noqa: S608
-)
+TICKET_SHIFT: Final = 20
+"""Bits of a passage's number that count within its ticket; those above are the ticket's own number."""
+_ADD: Final = f"INSERT INTO found (rowid, {', '.join(f.column for f in Field)}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608
 
 
 async def index_passages(change: Transaction, ticket: int, passages: Iterable[Passage]) -> None:
@@ -120,14 +119,13 @@ async def index_passages(change: Transaction, ticket: int, passages: Iterable[Pa
     have = {(row[1], row[2], row[3]): row[0] for row in rows}
     wanted = {passage.key: passage for passage in passages}
     gone = [(have[key],) for key in have.keys() - wanted.keys()]
-    new = [
-        (ticket, *passage.key, plain_text(passage.text)) for key, passage in wanted.items() if key not in have
-    ]
+    first = max(have.values(), default=ticket << TICKET_SHIFT) + 1
+    new = list(enumerate((one for key, one in wanted.items() if key not in have), first))
     await change.execute_many("DELETE FROM passages WHERE id = ?", gone)
-    sql = "INSERT INTO passages (ticket, field, seq, place) VALUES (?, ?, ?, ?)"
-    await change.execute_many(sql, [row[:4] for row in new])
-    await change.execute_many(_ADD, [(*row[:4], *_columns(row[1], row[4])) for row in new])
+    sql = "INSERT INTO passages (id, ticket, field, seq, place) VALUES (?, ?, ?, ?, ?)"
+    await change.execute_many(sql, [(number, ticket, *one.key) for number, one in new])
+    await change.execute_many(_ADD, [(number, *_columns(one)) for number, one in new])
 
 
-def _columns(field: int, text: str) -> list[str | None]:
-    return [text if field == one else None for one in Field]
+def _columns(passage: Passage) -> list[str | None]:
+    return [plain_text(passage.text) if passage.field is one else None for one in Field]

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 from e2e_support.errors import UsageError
 from e2e_support.ticket_keys import parse_number
 from e2e_support_client.plain import plain_line
-from e2e_support_console.passages import Field
+from e2e_support_console.passages import TICKET_SHIFT, Field
 from e2e_support_keys.store import Parameter
 
 T = TypeVar("T")
@@ -58,8 +58,8 @@ class Query:
 
     def expression(self, terms: str, *fields: Field) -> str:
         """Return an expression that is looked for in some fields only, by default in those of this query."""
-        columns = " ".join(field.column for field in fields or self.fields or Field)
-        return f"{{{columns}}} : ({terms})"
+        columns = " ".join(field.column for field in fields or self.fields)
+        return f"{{{columns}}} : ({terms})" if columns else terms
 
 
 def parse_query(text: str) -> Query:
@@ -94,7 +94,7 @@ def parse_query(text: str) -> Query:
 
 def matching(query: Query) -> Iterator[tuple[str, tuple[Parameter, ...]]]:
     """Yield the conditions that a query puts on tickets: each word may stand in another text of the ticket."""
-    there = "id {} (SELECT ticket FROM passages WHERE id IN (SELECT rowid FROM found WHERE found MATCH ?))"
+    there = f"id {{}} (SELECT rowid >> {TICKET_SHIFT} FROM found WHERE found MATCH ?)"  # noqa: S608 - literals alone
     for term in query.terms:
         yield there.format("IN"), (query.expression(term),)
     for term in query.excluded:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,8 +10,8 @@ from e2e_support.errors import UsageError
 from e2e_support_client.plain import plain_line
 from e2e_support_console import feed
 from e2e_support_console.desk import Desk
-from e2e_support_console.filters import Condition, Filters, condition
-from e2e_support_console.passages import Field
+from e2e_support_console.filters import Filters, condition
+from e2e_support_console.passages import TICKET_SHIFT, Field
 from e2e_support_console.query import Query, parse_query
 from e2e_support_keys.store import Row
 
@@ -52,7 +53,7 @@ class Found:
     """What a search found, and what it looked through.
 
     Attributes:
-        hits: the best of each of ``GROUPS``.
+        hits: of each of ``GROUPS``, those of the newest tickets first.
         tickets: in how many tickets something was found.
         searched: how many tickets this device holds.
         waiting: how many mailboxes it has still to fetch.
@@ -79,45 +80,40 @@ async def search(desk: Desk, text: str, *, now: int, limit: int) -> Found:
     query = parse_query(text)
     if query == Query(fields=query.fields):
         raise UsageError("empty_query", "there is nothing to search for", hint="Name a word of the ticket.")
-    where = condition(desk, Filters(text=text), now, hide=False)
+    where, values = condition(desk, Filters(text=text), now, hide=False)
+    sql = f"SELECT id FROM tickets WHERE {where} ORDER BY updated_at DESC"  # noqa: S608 - literals alone
+    rows = await desk.store.fetch_all(sql, *values)
+    matched = [row[0] for row in rows]
     hits = {
-        group: await _hits(desk, query, field, where, limit)
+        group: await _hits(desk, query, field, json.dumps(matched), limit)
         for group, field in GROUPS.items()
-        if not query.fields or field in query.fields
+        if query.terms and (not query.fields or field in query.fields)
     }
     if not query.terms:
-        hits = {"tickets": await _tickets(desk, where, limit)}
-    matched = await _count(desk, where)
-    return Found(hits, matched, await _count(desk, ("1", ())), await feed.waiting_count(desk.store))
+        hits = {"tickets": await _tickets(desk, json.dumps(matched[:limit]))}
+    known = await desk.store.fetch_one("SELECT count(*) FROM tickets")
+    return Found(hits, len(matched), known[0] if known else 0, await feed.waiting_count(desk.store))
 
 
-async def _hits(desk: Desk, query: Query, field: Field, where: Condition, limit: int) -> tuple[Hit, ...]:
+async def _hits(desk: Desk, query: Query, field: Field, tickets: str, limit: int) -> tuple[Hit, ...]:
+    """Return where the words of a query stand in one field of tickets, those that came last first."""
     sql = f"""
         SELECT number, tickets.subject, status, status_text, seq, snippet(found, {int(field)}, '«', '»', '…', {WORDS})
         FROM found JOIN passages ON passages.id = found.rowid JOIN tickets ON tickets.id = passages.ticket
-        WHERE found MATCH ? AND passages.ticket IN (SELECT id FROM tickets WHERE {where[0]})
-        ORDER BY rank LIMIT ?
+        WHERE found MATCH ? AND found.rowid >> {TICKET_SHIFT} IN (SELECT value FROM json_each(?))
+        ORDER BY found.rowid DESC LIMIT ?
     """  # noqa: S608 - literals alone
-    if not query.terms:
-        return ()
     expression = query.expression(" OR ".join(query.terms), field)
-    rows = await desk.store.fetch_all(sql, expression, *where[1], limit)
-    return tuple(_hit(row) for row in rows)
+    return tuple(_hit(row) for row in await desk.store.fetch_all(sql, expression, tickets, limit))
 
 
-async def _tickets(desk: Desk, where: Condition, limit: int) -> tuple[Hit, ...]:
+async def _tickets(desk: Desk, tickets: str) -> tuple[Hit, ...]:
     """Return tickets that fit filters, where no word is asked for."""
-    sql = f"""SELECT number, subject, status, status_text, 0, '' FROM tickets WHERE {where[0]}
-        ORDER BY updated_at DESC LIMIT ?"""  # noqa: S608 - literals alone
-    rows = await desk.store.fetch_all(sql, *where[1], limit)
-    return tuple(_hit(row) for row in rows)
+    sql = """SELECT number, subject, status, status_text, 0, '' FROM tickets
+        WHERE id IN (SELECT value FROM json_each(?)) ORDER BY updated_at DESC"""
+    return tuple(_hit(row) for row in await desk.store.fetch_all(sql, tickets))
 
 
 def _hit(row: Row) -> Hit:
     number, subject, status, status_text, seq, snippet = row
     return Hit(number, subject, status, status_text, seq, plain_line(snippet))
-
-
-async def _count(desk: Desk, where: Condition) -> int:
-    row = await desk.store.fetch_one(f"SELECT count(*) FROM tickets WHERE {where[0]}", *where[1])  # noqa: S608
-    return row[0] if row else 0
