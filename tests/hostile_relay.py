@@ -164,12 +164,11 @@ def log(change: LogChange, *, raw: bool = False, late: int = 0, signer: ReceiptS
             return None
         true = face.truth.logs[asked.mailbox]
         told = told_before.setdefault(len(true), change(list(true), face.view(asked.mailbox)))
-        chain, shown = Chain.start(asked.mailbox), list[Kept]()
+        chain, shown, time = Chain.start(asked.mailbox), list[Kept](), 0
         for kept in told:
             chain = chain.advance(kept.entry)
-            receipt = (
-                kept.receipt if raw else receipt_for(signer or face.truth.signer, chain, kept.time + late)
-            )
+            time = max(time, kept.time)  # going back would give it away
+            receipt = kept.receipt if raw else receipt_for(signer or face.truth.signer, chain, time + late)
             shown.append(replace(kept, receipt=receipt))
         return _page(asked, chain, shown)
 
