@@ -88,8 +88,10 @@ async def test_a_user_with_two_devices_counts_once(tmp_path: Path, monkeypatch: 
     async with world.client() as one, world.client(**another_device(world)) as two:
         for user in (one, two, one, two, one):
             await new(user)
+        asked = world.fake.calls.count("admission")
         assert (await refusal(new(two))).code == "daily_limit"
         assert (await refusal(new(one))).code == "daily_limit"
+        assert world.fake.calls.count("admission") == asked  # nobody asked to be let in
     async with world.client("somebody else") as other:
         await new(other)
 
