@@ -143,7 +143,7 @@ def _row(
         files=sum(p.field is Field.FILE for p in passages),
         debug=int(isinstance(opening, OpenBody) and bool(opening.debug)),
         nonconforming=sum(_breaks_a_rule(entry) for entry in chain(entries, logs.staff.entries)),
-        preview=plain_line(last.text)[:PREVIEW] if last else "",
+        preview=plain_line(last.text[: 4 * PREVIEW])[:PREVIEW] if last else "",
         preview_note=int(last is not None and last.field is Field.NOTE),
         first_response_at=state.first_response_at,
         close_due=closing,
