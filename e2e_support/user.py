@@ -73,7 +73,7 @@ def is_users(
     user: bytes | None, proof: bytes, team_id: TeamId, mailbox: MailboxId, author_key: bytes
 ) -> bool:
     """Tell whether a proof says that a ticket is the user's of that key; arguments as ``prove_user``."""
-    return bool(user) and verify(user or b"", proof, Tag.USER_PROOF, team_id, mailbox, author_key)
+    return verify(user or b"", proof, Tag.USER_PROOF, team_id, mailbox, author_key)
 
 
 def make_card(keys: TicketKeys, team_id: TeamId, user: SigningKey | None) -> str:

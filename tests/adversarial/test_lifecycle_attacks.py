@@ -34,7 +34,7 @@ from e2e_support.roster_state import RosterState
 from e2e_support.thread import GRACE, LogThread, StaffThread
 from e2e_support.ticket_keys import TicketKeys, seal_boxes
 from e2e_support.ticket_state import DAY, Fact, TicketState
-from e2e_support.user import make_card, prove_user, read_card, user_key
+from e2e_support.user import make_card, prove_user, read_card
 from e2e_support.vocab import AuthorRole, Direction, Kind, Lifecycle, Verdict
 from e2e_support.wire import Box, Head
 from team_builder import TIME, Device, Team, seed_of
@@ -205,8 +205,7 @@ def strangers_card(case: Ticket, *, own_mailbox: bool) -> tuple[str, bytes]:
     keys = keys_of(case.team, "stranger", 0)
     if own_mailbox:
         keys = replace(keys, capability=case.keys.capability)
-    team_id = case.team.team_id
-    return make_card(keys, team_id, user_key(Secret(seed_of("stranger")), team_id)), keys.reply.public
+    return make_card(keys, case.team.team_id, None), keys.reply.public
 
 
 @pytest.mark.parametrize("own_mailbox", [False, True])

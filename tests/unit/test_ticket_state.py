@@ -84,13 +84,16 @@ def solved(policy: Policy = PANEL) -> TicketState:
 
 @pytest.mark.parametrize(("now", "lifecycle"), [(DUE - 1, RESOLVED), (DUE, CLOSED), (DUE + DAY, CLOSED)])
 def test_a_resolved_ticket_closes_at_its_second(now: int, lifecycle: Lifecycle) -> None:
-    """Not a second earlier, and as of that second however late somebody looks."""
-    state = advance(solved(), now)
+    """Not a second earlier, and as of that second however late somebody looks; nobody waits for anything then."""
+    answered = told(begun(PANEL), Kind.MESSAGE, TEAM, HELLO, SOLVED - 1, PANEL)
+    resolved = told(answered, Kind.RESOLUTION, TEAM, SOLUTION, SOLVED, PANEL)
+    assert resolved.waiting_user
+    state = advance(resolved, now)
     assert state.lifecycle is lifecycle
     closed = lifecycle is CLOSED
     assert (state.closed_at, state.auto_closed) == ((DUE, True) if closed else (0, False))
     assert state.updated_at == (DUE if closed else SOLVED)
-    assert not state.waiting_user or not closed
+    assert state.waiting_user is not closed
 
 
 def test_where_the_policy_says_nothing_nothing_closes() -> None:
@@ -125,6 +128,8 @@ def test_a_reply_that_leaves_it_resolved_postpones() -> None:
     policy = replace(DEFAULT, moves=replace(DEFAULT.moves, user_reply_reopens=0))
     state = told(begun(policy), Kind.RESOLUTION, TEAM, SOLUTION, SOLVED, policy)
     assert (state.close_due, state.remind_due) == (DUE, SOLVED + 5 * DAY)
+    reopened = told(state, Kind.MESSAGE, USER, HELLO, SOLVED + 1, DEFAULT)
+    assert (reopened.lifecycle, reopened.close_due, reopened.remind_due) == (OPEN, 0, 0)
     once = told(state, Kind.MESSAGE, USER, HELLO, SOLVED + 2 * DAY, policy)
     assert (once.lifecycle, once.close_due, once.remind_due) == (RESOLVED, DUE + 2 * DAY, SOLVED + 7 * DAY)
     twice = told(once, Kind.MESSAGE, USER, HELLO, SOLVED + 3 * DAY, policy)
