@@ -29,14 +29,10 @@ class KnownLog:
     Attributes:
         ticket: id of the ticket's shared log.
         staff_log: id of its staff log.
-        seen: how many entries of the shared log the administrator has seen.
-        problem: code of what was wrong with the relay's last answer for it.
     """
 
     ticket: MailboxId
     staff_log: MailboxId
-    seen: int
-    problem: str
 
 
 _COLUMNS: Final = tuple(field.name for field in fields(TicketRow))
@@ -200,7 +196,7 @@ async def save_tickets(change: Transaction, rows: Iterable[TicketRow]) -> None:
 async def known_logs(queries: Queries, mailboxes: Sequence[MailboxId]) -> dict[MailboxId, KnownLog]:
     """Return which of some mailboxes are shared or staff logs of tickets."""
     marks = ", ".join("?" for _ in mailboxes)
-    sql = f"SELECT mailbox, staff_log, seen, problem FROM tickets WHERE mailbox IN ({marks}) OR staff_log IN ({marks})"  # noqa: S608
+    sql = f"SELECT mailbox, staff_log FROM tickets WHERE mailbox IN ({marks}) OR staff_log IN ({marks})"  # noqa: S608
     known: dict[MailboxId, KnownLog] = {}
     for row in await queries.fetch_all(sql, *mailboxes, *mailboxes):
         log = KnownLog(*row)

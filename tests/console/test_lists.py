@@ -17,6 +17,7 @@ from e2e_support_client import clock
 from e2e_support_client.model import utc
 from e2e_support_console.filters import VIEWS, Filters
 from e2e_support_console.index import open_index
+from e2e_support_console.model import InboxTicket
 from e2e_support_console.schema import MIGRATIONS
 from e2e_support_console.team import TeamClient
 from e2e_support_keys.store import open_store
@@ -253,3 +254,35 @@ async def test_a_store_of_before_is_filled_anew(tmp_path: Path) -> None:
         await change.execute("INSERT INTO facts (name, value) VALUES ('policy', x'00')")
     async with await open_index(old, key) as store:
         assert await store.fetch_all("SELECT * FROM facts WHERE name = 'policy'") == []
+
+
+async def test_lines_depend_on_the_logs_alone(tmp_path: Path) -> None:
+    """However a line came to be, step by step or all at once, it is the same, and so is what can be searched."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        ben = await room.add(anna, "Ben")
+        users = await tickets(room, anna, "one", "two")
+        number = {name: user.number for name, user in users.items()}
+        await ben.catch_up()
+        await anna.inbox.assign(number["one"], "Ben")
+        await ben.inbox.note(number["one"], "A known bug.", mentions=["Anna"])
+        await users["one"].pull()
+        await users["one"].say("Any news?")
+        await anna.inbox.reply(number["one"], "Soon.", anyway=True)
+        await ben.inbox.hold(number["two"], reason="waits for the bank")
+        await users["two"].close()
+        for team in (anna, ben):
+            await team.catch_up()
+        before = [await contents(team) for team in (anna, ben)]
+        for team in (anna, ben):
+            await team.inbox.rebuild()
+        assert [await contents(team) for team in (anna, ben)] == before
+        assert before[0] == before[1]
+
+
+async def contents(team: TeamClient) -> tuple[set[InboxTicket], set[tuple[object, ...]]]:
+    """Return what a console's lists and its search are made of, without what is each administrator's own."""
+    rows = await team.inbox.list(view="all")
+    sql = "SELECT subject, message, note, file, person FROM found"
+    texts = {tuple(row) for row in await team.desk.store.fetch_all(sql)}
+    return {replace(row, unread=0) for row in rows}, texts
