@@ -160,6 +160,7 @@ class BlockingSupportClient(Blocking[SupportClient]):
     notifications = blocking(SupportClient.notifications)
     mark_notifications_read = blocking(SupportClient.mark_notifications_read)
     today = blocking(SupportClient.today)
+    export = blocking(SupportClient.export)
 
     def __init__(self, link: str | None, **options: Unpack[ClientOptions]) -> None:
         super().__init__(SupportClient(link, **options), LoopThread())

@@ -13,6 +13,7 @@ from e2e_support.errors import TransportError
 from e2e_support.presets import DEFAULT, PRESETS
 from e2e_support_client.terminal import Json, Parser, Terminal, read_text, run
 from e2e_support_console import render
+from e2e_support_console.archive_cli import archive_commands
 from e2e_support_console.debug_view import debug_json, debug_text
 from e2e_support_console.history_cli import history_commands
 from e2e_support_console.keys_cli import key_commands
@@ -209,6 +210,7 @@ def parser() -> Parser:
     _ticket_commands(commands)
     lifecycle_commands(commands)
     history_commands(commands)
+    archive_commands(commands)
     return whole
 
 

@@ -11,6 +11,7 @@ from e2e_support.content import Attachment
 from e2e_support_client.files import target_in
 from e2e_support_client.model import Message
 from e2e_support_client.transfer import download
+from e2e_support_console.exporting import Exporting
 from e2e_support_console.index import mark_seen, same_user
 from e2e_support_console.lists import Lists
 from e2e_support_console.merging import Merging
@@ -29,7 +30,7 @@ from e2e_support_console.reading import (
 from e2e_support_console.settling import settle
 
 
-class Inbox(OnBehalf, Merging, Lists):
+class Inbox(OnBehalf, Merging, Lists, Exporting):
     """The team's tickets as one device sees them; ``TeamClient.inbox``. Numbers are ``T-XXXXX-XXXXX``."""
 
     # --- reading -----------------------------------------------------------------------------------------

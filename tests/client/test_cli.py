@@ -440,3 +440,25 @@ def _down(*_args: Any, **_options: Any) -> FakeRelay:
     relay = FakeRelay()
     relay.inject(Fault.OFFLINE)
     return relay
+
+
+# --- taking tickets along ----------------------------------------------------------------------------------------
+
+
+def test_tickets_leave_in_one_file(shell: Shell, tmp_path: Path) -> None:
+    """``export`` says what the file is, and ``verify`` tells what it shows, in JSON and in words."""
+    number, other = shell.new(subject="Taken along"), shell.new()
+    target = str(tmp_path / "tickets.zip")
+    assert shell.json("export", target, number) == {"path": target, "tickets": 1}
+    assert shell.error("export", target)["code"] == "file_exists"
+    told = shell.json("verify", target)
+    assert set(told) == {"team", "words", "exported_at", "by", "removed", "tickets"}
+    (ticket,) = told["tickets"]
+    assert (told["by"], ticket["number"], ticket["subject"]) == ("user", number, "Taken along")
+    assert (ticket["entries"], ticket["notes"], ticket["files"]) == ({"ok": 1}, 0, 0)
+    said, _ = shell.run("export", target, "--force", "--no-files")
+    assert "in the clear" in said
+    said, _ = shell.run("verify", target)
+    assert "Everything in it holds. Exported by the user" in said
+    assert other in said
+    assert shell.error("verify", str(tmp_path / "nothing"))["code"] == "cannot_read"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,12 @@ import pytest
 from e2e_support.crypto.secret import SECRET_ACCESS, Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import SupportError, UsageError
-from e2e_support_client import FileSpec
+from e2e_support.limits import CHUNK_SIZE
+from e2e_support_client import BlockingSupportClient, FileSpec
 from e2e_support_client.archive.checking import check_export
+from e2e_support_client.archive.parcel import ParcelWriter
 from e2e_support_client.archive.sealing import seal_cover
+from e2e_support_client.client import ClientOptions
 from user_kit import BODY, SUBJECT, Console, World, fake_world
 
 PICTURE = b"not a picture, but three chunks of bytes" * 15_000
@@ -195,3 +199,57 @@ async def test_junk_is_refused_in_words(tmp_path: Path, text: str) -> None:
     junk.write_text(json.dumps({}))
     with pytest.raises(SupportError):
         check_export(junk)
+
+
+# --- files that were made to harm, and exporters who cheat ---------------------------------------------------
+
+
+async def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    """An export that would unpack to far more than its own size is refused before anything of it is read."""
+    bomb = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as parcel:
+        parcel.writestr("bundle.json", bytes(64 << 20))
+    with pytest.raises(SupportError, match="unpacks to more"):
+        check_export(bomb)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+async def test_no_member_stands_twice(tmp_path: Path) -> None:
+    """Two members of one name could show two exports to two readers."""
+    _, target = await exported(tmp_path)
+    with zipfile.ZipFile(target, "a") as parcel:
+        parcel.writestr("bundle.json", b"{}")
+    with pytest.raises(SupportError, match="one twice"):
+        check_export(target)
+
+
+async def test_an_exporter_adds_nothing_to_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that ends with a whole chunk cannot be made longer, not even by whoever signs the export."""
+    world, target = fake_world(tmp_path), tmp_path / "longer.zip"
+    chunk = bytes(range(256)) * (CHUNK_SIZE // 256)
+    more = ParcelWriter.add_parts
+
+    def add_parts(self: ParcelWriter, path: str, parts: Iterable[bytes], *, stored: bool = True) -> None:
+        more(self, path, chain(parts, [b"and more"] if path.startswith("files/") else []), stored=stored)
+
+    monkeypatch.setattr(ParcelWriter, "add_parts", add_parts)
+    async with world.client() as user:
+        await user.tickets.create(
+            SUBJECT, BODY, category="billing", attachments=[FileSpec(chunk, name="whole.bin")]
+        )
+        await user.export(target)
+    with pytest.raises(SupportError, match=r"longer than|too large"):
+        check_export(target)
+
+
+# --- without await, and as commands --------------------------------------------------------------------------
+
+
+def test_it_works_without_await(tmp_path: Path) -> None:
+    """``BlockingSupportClient.export`` does the same."""
+    world, target = fake_world(tmp_path), tmp_path / "tickets.zip"
+    options: ClientOptions = {"keystore": world.keys(), "state_dir": tmp_path / "user", "relay": world.relay}
+    with BlockingSupportClient(world.link, **options) as user:
+        number = user.tickets.create(SUBJECT, BODY, category="billing").number
+        assert user.export(target, number) == 1
+    assert [ticket.number for ticket in check_export(target).tickets] == [number]

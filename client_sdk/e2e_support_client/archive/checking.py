@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from e2e_support.attachment import Plan, Sealer
+from e2e_support.content import StaffBody
 from e2e_support.conversation import Opened
 from e2e_support.crypto.hash import same
 from e2e_support.crypto.secret import Secret
@@ -21,6 +22,7 @@ from e2e_support.thread import StaffThread, Thread
 from e2e_support.ticket_keys import ticket_number
 from e2e_support.ticket_state import advance, label
 from e2e_support.vocab import AuthorRole, Verdict
+from e2e_support.wire import Head
 from e2e_support_client.archive.parcel import ParcelReader
 from e2e_support_client.archive.sealing import Exporter, open_seal
 from e2e_support_client.archive.sheets import COVER, SEAL, Cover, FileMember, Sheet, bad_export
@@ -61,6 +63,7 @@ class CheckedExport:
         words: its id as eight words, to compare.
         exported_at: when, as whoever exported says.
         by: the administrator's name; empty for the user themselves.
+        removed: whether the team had removed that administrator's device before.
         tickets: what is in it.
     """
 
@@ -68,6 +71,7 @@ class CheckedExport:
     words: tuple[str, ...]
     exported_at: datetime
     by: str
+    removed: bool
     tickets: tuple[CheckedTicket, ...]
 
 
@@ -96,9 +100,15 @@ def check_export(
             tickets.append(_check_ticket(parcel, name, roster, by, cover.exported_at))
             if on_ticket:
                 on_ticket(done, len(cover.sheets))
-    who = roster.devices_ever[DeviceId(by.device)].record.label if by.device else ""
-    words = Fingerprint.of(roster.team_id).words
-    return CheckedExport(roster.name, words, utc(cover.exported_at), who, tuple(tickets))
+    device = roster.devices_ever[DeviceId(by.device)] if by.device else None
+    return CheckedExport(
+        roster.name,
+        Fingerprint.of(roster.team_id).words,
+        utc(cover.exported_at),
+        device.record.label if device else "",
+        device is not None and device.revoked is not None,
+        tuple(tickets),
+    )
 
 
 def _roster(cover: Cover, team_id: TeamId | None) -> TrustedRoster:
@@ -135,6 +145,7 @@ def _check_ticket(
     staff = StaffThread(roster)
     if sheet.staff_log is not None:
         _follow(staff.take, sheet.staff_log, roster, sheet.staff, staff=True)
+        _check_staff(sheet, shared.entries, staff.entries)
     for file in sheet.files:
         _check_file(parcel, sheet.mailbox, file, shared.entries)
     state = advance(shared.state, now)
@@ -151,8 +162,25 @@ def _follow(
     *,
     staff: bool = False,
 ) -> None:
-    for opened in read_entries(mailbox, roster, entries, staff=staff):
+    for opened, entry in zip(read_entries(mailbox, roster, entries, staff=staff), entries, strict=True):
+        if entry.key and opened.verdict is Verdict.FORGED:  # honest exporters give no key for what is forged
+            raise bad_export("a key does not open the entry that it stands with")
         take(opened)
+
+
+def _check_staff(sheet: Sheet, shared: list[Opened], staff: list[Opened]) -> None:
+    """Notes belong to this ticket: they name the shared log as their authors saw it (5.6).
+
+    One is enough, since nobody can put logs together; a relay may have shown another history to somebody.
+    """
+    said = [e.body.shared for e in staff if e.verdict is Verdict.OK and isinstance(e.body, StaffBody)]
+    heads = [head for head in said if head.length]
+    if heads and not any(_is_of(head, shared) for head in heads):
+        raise bad_export(f"{sheet.number} comes with notes that were written to another log")
+
+
+def _is_of(head: Head, shared: list[Opened]) -> bool:
+    return head.length <= len(shared) and same(shared[head.length - 1].hash, head.hash)
 
 
 def _check_user(sheet: Sheet, entries: list[Opened], by: Exporter) -> None:
@@ -182,6 +210,8 @@ def _check_file(parcel: ParcelReader, mailbox: MailboxId, file: FileMember, entr
             sealer.seal_chunk(index, next(parts, b""))
     except UsageError:
         raise bad_export(f"{file.path} is not as long as the file that was sent") from None
+    if next(parts, b""):
+        raise bad_export(f"{file.path} is longer than the file that was sent")
     again = sealer.manifest(manifest.name, manifest.media_type)
     if not (same(again.root, manifest.root) and same(again.commitment, manifest.commitment)):
         raise bad_export(f"{file.path} is not the file that was sent")

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
+from typing import Final
 
 from e2e_support_client.archive.checking import CheckedExport, CheckedTicket, check_export
 from e2e_support_client.plain import plain_line
 from e2e_support_client.render import count, table
 from e2e_support_client.terminal import Json, Terminal, iso, stamp
+
+_UNPROVEN: Final = (
+    "That is what was really written, and when the relay took it. The pages in the file are the exporter's own words,\n"
+    "and newer entries may have been left out."
+)
 
 
 async def verify(options: Namespace, terminal: Terminal) -> None:
@@ -37,6 +43,7 @@ def _export_json(checked: CheckedExport) -> dict[str, Json]:
         "words": " ".join(checked.words),
         "exported_at": iso(checked.exported_at),
         "by": checked.by or "user",
+        "removed": checked.removed,
         "tickets": [_ticket_json(ticket) for ticket in checked.tickets],
     }
 
@@ -54,6 +61,8 @@ def _ticket_json(ticket: CheckedTicket) -> dict[str, Json]:
 
 def _export_text(checked: CheckedExport) -> str:
     who = f"administrator {plain_line(checked.by)}" if checked.by else "the user"
+    if checked.removed:
+        who += ", whom the team had removed before"
     rows = [
         (
             ticket.number,
@@ -67,5 +76,5 @@ def _export_text(checked: CheckedExport) -> str:
     return (
         f"Everything in it holds. Exported by {who}, {stamp(checked.exported_at)}, as they say.\n"
         f"Team: {plain_line(checked.team)}. It is the right one if these are its words:\n\n"
-        f"  {' '.join(checked.words)}\n\n{table(rows) if rows else 'No tickets.'}"
+        f"  {' '.join(checked.words)}\n\n{table(rows) if rows else 'No tickets.'}\n\n{_UNPROVEN}"
     )

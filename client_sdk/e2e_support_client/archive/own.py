@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,9 +13,8 @@ from e2e_support.thread import Thread
 from e2e_support.ticket_keys import TicketKeys, UserKeyPort
 from e2e_support.ticket_state import advance
 from e2e_support_client import clock
-from e2e_support_client.archive.parcel import ParcelWriter
 from e2e_support_client.archive.sealing import Signer
-from e2e_support_client.archive.writing import Export, Fetch, Leaving
+from e2e_support_client.archive.writing import Fetch, Leaving, exporting, kept_log
 from e2e_support_client.context import Context
 from e2e_support_client.model import OnProgress, Progress
 from e2e_support_client.store import TicketRow
@@ -49,11 +47,7 @@ async def export_own(
     """
     rows = await _rows(context, numbers)
     signers: list[Signer] = []
-    with (
-        tempfile.TemporaryDirectory(prefix="e2e-export-") as scratch,
-        ParcelWriter(target, force=force) as file,
-    ):
-        export = Export(file, context.team.roster, Path(scratch))
+    with exporting(target, context.team.roster, force=force) as export:
         for done, row in enumerate(rows, 1):
             keys = context.rooms.keys(row)
             fetch = _fetch(context, keys) if attachments else None
@@ -79,10 +73,8 @@ async def _leaving(context: Context, row: TicketRow, keys: TicketKeys, fetch: Fe
     roster = context.team.roster
     port = UserKeyPort(roster.team_id, keys.reply)
     conversation = Conversation(row.mailbox, roster, port, author_key=keys.author.public)
-    opened = conversation.resume(await context.store.records(row.number))
     thread = Thread(roster)
-    for entry in opened:
-        thread.take(entry)
+    opened = kept_log(conversation, await context.store.records(row.number), thread)
     state = advance(thread.require_state(), clock.now())
     said = tuple(messages(thread.entries, roster.policy, context.profile.name))
     return Leaving(row.number, row.mailbox, opened, state, said, fetch)

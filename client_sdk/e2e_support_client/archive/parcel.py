@@ -16,9 +16,10 @@ from e2e_support.errors import UsageError
 from e2e_support.limits import CHUNK_SIZE, FILE_MAX, MIB
 from e2e_support_client.archive.sheets import MEMBERS_MAX, bad_export
 
-TEXT_MAX: Final = (
-    256 * MIB
-)  # of one sheet, page or cover: ten thousand entries of the largest size are no ticket
+# Of one sheet, page or cover: ten thousand entries of the largest size are no ticket.
+TEXT_MAX: Final = 256 * MIB
+# What is packed is mostly ciphertext, whose texts stand in pages once more; a bomb grows a thousandfold.
+GROWTH_MAX: Final = 64
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
 
 
@@ -108,6 +109,8 @@ class ParcelReader:
         names = self._zip.namelist()
         if len(names) > MEMBERS_MAX + 2 or len(set(names)) < len(names):
             raise bad_export("it has too many members, or one twice")
+        if sum(info.file_size for info in self._zip.infolist()) > GROWTH_MAX * path.stat().st_size:
+            raise bad_export("it unpacks to more than tickets can hold")
         self._path = path
         self.names = frozenset(names)
 

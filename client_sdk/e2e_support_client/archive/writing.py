@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from e2e_support.attachment import safe_name
 from e2e_support.content import Attachment
-from e2e_support.conversation import Opened
+from e2e_support.conversation import Conversation, Opened, Record
+from e2e_support.errors import PeerError
 from e2e_support.export import ExportedEntry, export_entries
 from e2e_support.ids import MailboxId
 from e2e_support.roster import TrustedRoster
+from e2e_support.thread import StaffThread, Thread
 from e2e_support.ticket_state import TicketState
 from e2e_support.vocab import Verdict
 from e2e_support_client.archive.pages import ticket_html, ticket_text
@@ -19,6 +23,8 @@ from e2e_support_client.archive.parcel import ParcelWriter
 from e2e_support_client.archive.sealing import Signer, seal_cover
 from e2e_support_client.archive.sheets import COVER, SEAL, Cover, FileMember, Sheet
 from e2e_support_client.model import Message
+from e2e_support_client.plain import plain_line
+from e2e_support_client.port import Refused
 
 Fetch = Callable[[Attachment, Path], Awaitable[None]]
 """Saves an attachment's verified bytes in a file that does not exist yet."""
@@ -105,12 +111,58 @@ class Export:
             for index, manifest in enumerate(entry.inner.attachments):
                 path = f"files/{leaving.number}/{entry.seq}-{index}-{safe_name(manifest.name)}"
                 held = self.scratch / f"{entry.seq}-{index}"
-                await leaving.fetch(manifest, held)
+                try:
+                    await leaving.fetch(manifest, held)
+                except Refused as refused:
+                    raise _missing(leaving.number, manifest) from refused
                 try:
                     self.parcel.add_parts(path, _parts(held))
                 finally:
                     held.unlink(missing_ok=True)
                 yield FileMember(entry.seq, index, path)
+
+
+@contextmanager
+def exporting(target: Path, roster: TrustedRoster, *, force: bool) -> Generator[Export]:
+    """Begin an export; without ``Export.seal`` nothing of it is kept.
+
+    Args:
+        target: the file to make; files on their way lie beside it, where there must be space for them anyway.
+        roster: the newest.
+        force: whether an existing file is replaced.
+
+    Raises:
+        UsageError: ``file_exists`` or ``cannot_write``.
+    """
+    with (
+        ParcelWriter(target, force=force) as parcel,
+        tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as scratch,
+    ):
+        yield Export(parcel, roster, Path(scratch))
+
+
+def kept_log(
+    conversation: Conversation, records: Iterable[Record], thread: Thread | StaffThread
+) -> Sequence[Opened]:
+    """Return a log as it was opened, which is what leaves; the thread has its verdicts afterwards.
+
+    Args:
+        conversation: the log, before its first entry.
+        records: what the store holds of it.
+        thread: judges it.
+    """
+    opened = conversation.resume(records)
+    for entry in opened:
+        thread.take(entry)
+    return opened
+
+
+def _missing(number: str, manifest: Attachment) -> PeerError:
+    return PeerError(
+        "file_missing",
+        f"the relay does not hand out {plain_line(manifest.name)} of {number}",
+        hint="Tell whoever runs the relay; or export without files.",
+    )
 
 
 def _parts(path: Path) -> Iterable[bytes]:
