@@ -60,6 +60,16 @@ class Terminal:
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaints come the way all errors come."""
 
+    def parse_known_args(  # type: ignore[override] # the base has overloads for other namespaces
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse arguments; a last one that may be left out is found behind options, too."""
+        known, rest = super().parse_known_args(args, namespace or argparse.Namespace())
+        last = next((one for one in reversed(self._get_positional_actions()) if one.nargs == "?"), None)
+        if last and len(rest) == 1 and rest[0][:1] != "-" and getattr(known, last.dest) is last.default:
+            setattr(known, last.dest, rest.pop())
+        return known, rest
+
     def error(self, message: str) -> NoReturn:
         """Raise ``usage`` instead of printing and leaving."""
         raise UsageError("usage", f"{self.prog}: {message}", hint=f"See {self.prog} --help.")

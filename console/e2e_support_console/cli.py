@@ -14,6 +14,7 @@ from e2e_support.presets import DEFAULT, PRESETS
 from e2e_support_client.terminal import Json, Parser, Terminal, read_text, run
 from e2e_support_console import render
 from e2e_support_console.archive_cli import archive_commands
+from e2e_support_console.bulk_cli import bulk_commands
 from e2e_support_console.debug_view import debug_json, debug_text
 from e2e_support_console.history_cli import history_commands
 from e2e_support_console.keys_cli import key_commands
@@ -21,8 +22,10 @@ from e2e_support_console.lifecycle_cli import Pair, join_tickets, lifecycle_comm
 from e2e_support_console.lists_cli import list_commands
 from e2e_support_console.loss import FOUNDED
 from e2e_support_console.members_cli import member_commands
+from e2e_support_console.merging_cli import merging_commands
 from e2e_support_console.policy_cli import policy_commands
 from e2e_support_console.proof_cli import proof_commands
+from e2e_support_console.settings_cli import settings_commands
 from e2e_support_console.shell import (
     Commands,
     add_command,
@@ -37,6 +40,7 @@ from e2e_support_console.shell import (
 )
 from e2e_support_console.team import TeamClient
 from e2e_support_console.team_cli import team_commands
+from e2e_support_console.writing_cli import writing_commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,14 +102,6 @@ async def _show(options: Namespace, terminal: Terminal) -> None:
         if view.offline:
             terminal.tell(offline(view.offline))
         terminal.show(render.view_json(view), render.view_text(view))
-
-
-async def _reply(options: Namespace, terminal: Terminal) -> None:
-    text = read_text(options.text, "Your answer to the user.")
-    async with await unlocked(options) as team:
-        await known(team, options.number)
-        ticket = await team.inbox.reply(options.number, text, as_team=options.as_team, anyway=options.anyway)
-        say_stored(terminal, ticket, "Your answer is stored")
 
 
 async def _resolve(options: Namespace, terminal: Terminal) -> None:
@@ -208,22 +204,18 @@ def parser() -> Parser:
     )
     list_commands(commands)
     _ticket_commands(commands)
+    writing_commands(commands)
     lifecycle_commands(commands)
     history_commands(commands)
     archive_commands(commands)
+    settings_commands(commands)
+    merging_commands(commands)
+    bulk_commands(commands, parser)
     return whole
 
 
 def _ticket_commands(commands: Commands) -> None:
     numbered(commands, "show", _show, "show a ticket with its notes")
-    reply = numbered(commands, "reply", _reply, "answer a ticket's user")
-    reply.add_argument("text", metavar="TEXT", nargs="?", help="`-` or nothing: from standard input")
-    shown = reply.add_mutually_exclusive_group()
-    shown.add_argument("--as-team", action="store_true", default=None, help="show the team, not your name")
-    shown.add_argument("--by-name", action="store_false", dest="as_team", default=None, help="show your name")
-    reply.add_argument(
-        "--anyway", action="store_true", help="send even if somebody writes in the same moment"
-    )
     resolve = numbered(commands, "resolve", _resolve, "mark a ticket resolved")
     resolve.add_argument(
         "--note", metavar="TEXT", required=True, help="how it was resolved; `-`: standard input"

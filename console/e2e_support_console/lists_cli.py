@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from argparse import Namespace
+from dataclasses import asdict, fields, replace
 
 from e2e_support.errors import UsageError
 from e2e_support_client import clock
@@ -24,10 +25,10 @@ def list_commands(commands: Commands) -> None:
         "Fetch what is new and list the tickets: whoever waits longest first, closed ones last. Archived tickets and "
         "spam are left out unless --status or --view asks for them. All filters that are given must hold."
     )
-    _add_filters(inbox)
+    add_filters(inbox)
     inbox.add_argument("--limit", metavar="N", type=int, help="at most so many")
     counts = add_command(commands, "counts", _counts, "count the tickets of each status")
-    _add_filters(counts)
+    add_filters(counts)
     search = add_command(commands, "search", _search, "find words in tickets, notes, file names and users")
     search.formatter_class = argparse.RawDescriptionHelpFormatter
     search.epilog = f"Closed and archived tickets are searched too. In TEXT:\n{OPERATORS}"
@@ -38,26 +39,42 @@ def list_commands(commands: Commands) -> None:
     search.add_argument("--rebuild", action="store_true", help="make the index anew first")
 
 
-def _add_filters(parser: argparse.ArgumentParser) -> None:
+def add_filters(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which tickets are meant."""
     parser.add_argument("--status", metavar="ID", help="only tickets with this status")
     parser.add_argument("--priority", metavar="ID", help="only tickets of this priority")
     parser.add_argument("--category", metavar="ID", help="only tickets of this category")
     parser.add_argument("--assignee", metavar="WHO", help="only tickets of a member: a name, me or nobody")
     parser.add_argument("--tag", metavar="TAG", help="only tickets with this tag")
     parser.add_argument("--text", metavar="TEXT", help="only tickets with these words; as in `search`")
-    parser.add_argument("--view", metavar="VIEW", help=f"{', '.join(VIEWS)}")
+    parser.add_argument("--view", metavar="VIEW", help=f"{', '.join(VIEWS)}, or a saved one")
 
 
 def filters_in(options: Namespace) -> Filters:
     """Return the filters that were given on the command line."""
-    names = ("status", "priority", "category", "assignee", "tag", "text", "view")
-    return Filters(**{name: getattr(options, name) or "" for name in names})
+    return Filters(**{field.name: getattr(options, field.name) or "" for field in fields(Filters)})
+
+
+def given(filters: Filters) -> dict[str, str]:
+    """Return the filters that ask for something, by name."""
+    return {name: value for name, value in asdict(filters).items() if value}
+
+
+async def _asked(team: TeamClient, options: Namespace) -> Filters:
+    """Return the filters that were given, together with those of a saved view."""
+    filters = filters_in(options)
+    if not filters.view or filters.view in VIEWS:
+        return filters
+    saved = await team.views.get(filters.view)
+    known = {field.name for field in fields(Filters)}
+    whole = {**saved, **given(replace(filters, view=""))}
+    return Filters(**{name: value for name, value in whole.items() if name in known})
 
 
 async def _inbox(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
         await synced(team, terminal)
-        filters = filters_in(options)
+        filters = await _asked(team, options)
         tickets = await team.inbox.filtered(filters, limit=options.limit)
         text = render.inbox_text(tickets, clock.now(), filtered=filters != Filters())
         terminal.show([render.ticket_json(ticket) for ticket in tickets], text)
@@ -67,7 +84,7 @@ async def _inbox(options: Namespace, terminal: Terminal) -> None:
 async def _counts(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
         await synced(team, terminal)
-        counts = await team.inbox.counts(filters_in(options))
+        counts = await team.inbox.counts(await _asked(team, options))
         terminal.show(counts, counts_text(counts, team.desk.roster.policy))
 
 

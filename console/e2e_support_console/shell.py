@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from argparse import Namespace
+from contextlib import AbstractAsyncContextManager, nullcontext
 from getpass import getpass
 from pathlib import Path
 from typing import Protocol
@@ -68,9 +69,10 @@ def asked(prompt: str) -> str:
     return getpass(prompt)
 
 
-async def unlocked(options: Namespace) -> TeamClient:
-    """Return the console of this device's team."""
-    return await TeamClient.unlock(keystore_in(options.home), options.home)
+async def unlocked(options: Namespace) -> AbstractAsyncContextManager[TeamClient]:
+    """Return the console of this device's team; one that is open already for many commands stays open."""
+    opened: TeamClient | None = getattr(options, "opened", None)
+    return nullcontext(opened) if opened else await TeamClient.unlock(keystore_in(options.home), options.home)
 
 
 async def synced(team: TeamClient, terminal: Terminal) -> bool:
