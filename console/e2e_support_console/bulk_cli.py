@@ -112,9 +112,10 @@ def _show(terminal: Terminal, outcome: Outcome) -> None:
     lines += [f"{number} refused it: {plain_line(error.message)}" for number, error in outcome.refused]
     terminal.show({"done": list[Json](outcome.done), "refused": refused}, "\n".join(lines))
     if refused:
-        what = f"{len(refused)} of {len(refused) + len(outcome.done)} tickets refused it"
         raise UsageError(
-            "some_refused", what, hint="The others took it. Each reason stands beside its number."
+            "some_refused",
+            f"{len(refused)} of {len(refused) + len(outcome.done)} tickets refused it",
+            hint="The others took it. Each reason stands beside its number.",
         )
 
 

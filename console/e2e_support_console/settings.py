@@ -15,11 +15,6 @@ from e2e_support_console.desk import Desk
 from e2e_support_console.team_space import TeamSpace
 
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_NAMES: Final = {
-    SettingKind.SNIPPET: ("snippet", "snippets"),
-    SettingKind.MACRO: ("macro", "macros"),
-    SettingKind.VIEW: ("view", "views"),
-}
 
 
 class Settings:
@@ -33,7 +28,6 @@ class Settings:
     def __init__(self, desk: Desk, kind: SettingKind) -> None:
         self._space = TeamSpace(desk)
         self._kind = kind
-        self._name, self._list = _NAMES[kind]
 
     async def all(self) -> dict[str, SettingBody]:
         """Return them by id; without the relay those that are known here.
@@ -58,11 +52,7 @@ class Settings:
         """
         found = (await self.all()).get(wanted)
         if found is None:
-            raise UsageError(
-                f"no_{self._name}",
-                f"there is no {self._name} {wanted}",
-                hint=f"See `e2e-admin {self._list} list`.",
-            )
+            raise _missing(self._kind, wanted)
         return found
 
     async def save(self, wanted: str, title: str = "", text: str = "", items: Sequence[Pair] = ()) -> None:
@@ -90,3 +80,13 @@ class Settings:
 
     async def _write(self, body: SettingBody) -> None:
         await self._space.write(Kind.SETTING, SettingBody.from_bytes(body.to_bytes()))
+
+
+def _missing(kind: SettingKind, wanted: str) -> UsageError:
+    match kind:
+        case SettingKind.SNIPPET:
+            return UsageError("no_snippet", f"there is no snippet {wanted}", hint="See `e2e-admin snippets`.")
+        case SettingKind.MACRO:
+            return UsageError("no_macro", f"there is no macro {wanted}", hint="See `e2e-admin macros`.")
+        case SettingKind.VIEW:
+            return UsageError("no_view", f"there is no view {wanted}", hint="See `e2e-admin views`.")

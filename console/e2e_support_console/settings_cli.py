@@ -68,7 +68,11 @@ async def _snippet_save(options: Namespace, terminal: Terminal) -> None:
         if options.snippets_command == "edit":
             title = options.title or (await team.snippets.get(options.id)).title
         elif any(one.id == options.id for one in await team.snippets.list()):
-            raise _exists("snippet", options.id, "Change it with `snippets edit`.")
+            raise UsageError(
+                "snippet_exists",
+                f"there is a snippet {options.id} already",
+                hint="Change it with `snippets edit`.",
+            )
         await team.snippets.save(options.id, text, title)
         _say_saved(terminal, options.id)
 
@@ -174,7 +178,9 @@ async def _views(options: Namespace, terminal: Terminal) -> None:
 
 async def _view_add(options: Namespace, terminal: Terminal) -> None:
     if options.name in VIEWS:
-        raise _exists("view", options.name, "Everybody has this one; choose another name.")
+        raise UsageError(
+            "view_exists", f"{options.name} is a view that everybody has", hint="Choose another name."
+        )
     filters = filters_in(options)
     if filters == Filters():
         raise UsageError("no_filters", "a view needs a filter", hint="Give one, such as --status ID.")
@@ -212,7 +218,3 @@ def _say_saved(terminal: Terminal, wanted: str) -> None:
 
 def _say_removed(terminal: Terminal, wanted: str) -> None:
     terminal.show({"id": wanted, "state": "removed"}, f"Removed: {wanted}.")
-
-
-def _exists(what: str, wanted: str, hint: str) -> UsageError:
-    return UsageError(f"{what}_exists", f"there is a {what} {wanted} already", hint=hint)

@@ -10,15 +10,17 @@ from typing import cast
 
 import pytest
 
-from console_room import Room
+from card_kit import holder, ticket_of
+from console_room import Room, fresh_key
 from e2e_support.errors import TrustError, UsageError
 from e2e_support.presets import DEFAULT
 from e2e_support.vocab import Kind, Role
 from e2e_support_client.files import FileSource
+from e2e_support_client.model import FileSpec
 from e2e_support_client.port import Refused
 from e2e_support_client.retry import NO_RETRY
 from e2e_support_client.testing import FakeRelay
-from e2e_support_client.transfer import UploadState, upload
+from e2e_support_client.transfer import UploadState, read_bytes, upload
 from e2e_support_client.transport import HttpRelay
 from relay_kit import running
 from team_room import TeamRoom
@@ -61,6 +63,26 @@ async def test_a_ticket_travels_both_ways(tmp_path: Path) -> None:
         place = await team.inbox.download(user.number, "log.txt", tmp_path)
         assert place.read_bytes() == b"line\n" * 1000
         assert (await team.alarms(), await team.quarantined()) == ((), {})
+
+
+async def test_files_and_a_ticket_for_a_user_travel(tmp_path: Path) -> None:
+    """An answer's file, a ticket that the team opens by a card, and a merge pass through a real relay."""
+    async with real_room(tmp_path) as room, await room.found() as team:
+        person = fresh_key()
+        user, held = await ticket_of(room, person), await holder(room, person)
+        await team.catch_up()
+        await team.inbox.reply(user.number, "See the file.", attachments=[FileSpec(b"steps", name="a.txt")])
+        (file,) = [file for opened in await user.pull() if opened.inner for file in opened.inner.attachments]
+        place = (user.relay, user.mailbox, user.keys.capability, file)
+        assert await read_bytes(*place) == b"steps"
+        opened = await team.inbox.open_for(held.card, "Your invoice", "It is late.", category="question")
+        assert opened.number == held.user.number
+        await held.user.pull()
+        await held.user.say("When will it come?")
+        await team.catch_up()
+        assert (await team.inbox.merge(user.number, opened.number)).closed
+        said = [message.body for message in (await team.inbox.get(opened.number)).messages]
+        assert said == ["It is late.", "When will it come?", f"{user.number} was merged into this ticket."]
 
 
 async def test_a_new_process_and_a_lost_store_find_everything(tmp_path: Path) -> None:
