@@ -26,8 +26,8 @@ _KINDS = {
 
 _EMPTY = "No tickets yet. Users write to you with the support link: `e2e-admin link`."
 _FLAGS = {
-    "daily_limit": "more tickets than allowed that day",
-    "open_max": "more open tickets than allowed",
+    "daily_limit": "over the limit per day",
+    "open_max": "over the limit of open tickets",
 }
 
 # --- for programs ----------------------------------------------------------------------------------------
@@ -117,10 +117,10 @@ def inbox_text(tickets: Sequence[InboxTicket], now: int, *, filtered: bool = Fal
 
 
 def _about(ticket: InboxTicket) -> Iterator[str]:
-    """Yield the subject and what stands out about a ticket."""
+    """Yield what stands out about a ticket, first what a narrow window must not cut off, and its subject."""
+    yield from (f"[{_FLAGS.get(flag, flag)}]" for flag in ticket.flags)
     yield plain_line(ticket.subject)
     yield from (f"#{tag}" for tag in ticket.tags)
-    yield from (f"[{_FLAGS.get(flag, flag)}]" for flag in ticket.flags)
     if ticket.problem:
         yield f"[{reason_text(ticket.problem)}]"
 

@@ -63,8 +63,8 @@ async def test_tickets_over_the_daily_limit_are_flagged(tmp_path: Path) -> None:
         assert await flagged(anna) == await flagged(ben) == expected
         line = next(line for line in await anna.inbox.list() if line.flags)
         view = render.view_text(await anna.inbox.get(line.number))
-        assert "more tickets than allowed that day" in render.inbox_text([line], 0)
-        assert "! more tickets than allowed that day" in view
+        assert "over the limit per day" in render.inbox_text([line], 0)
+        assert "! over the limit per day" in view
 
 
 async def test_a_day_later_a_ticket_is_within_the_limit(tmp_path: Path) -> None:
