@@ -7,8 +7,9 @@ import os
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from bench.figures import Report, Row, at_most
 from bench.machine import facts
@@ -28,6 +29,8 @@ VOCABULARY = 5_000
 SEARCH_MS = 200.0  # what people still take for at once
 AT_ONCE = 500
 _LABELS = ("open", "progress", "waiting", "closed")
+_LEVELS = ("low", "normal", "high", "urgent")
+_NOTHING: dict[str, Any] = {"int": 0, "str": "", "bytes": b""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +141,26 @@ async def _fill(team: TeamClient, tickets: int) -> None:
 
 
 def _ticket(number: int) -> TicketRow:
-    mailbox, staff_log = MailboxId(os.urandom(16)), MailboxId(os.urandom(16))
-    status = _LABELS[number % len(_LABELS)]
-    time, closed = now() - 60 * number, int(status == "closed")
-    return TicketRow(
-        mailbox, staff_log, ticket_number(mailbox), _text(number, 6), status, status, "bug",
-        ("low", "normal", "high", "urgent")[number // 4 % 4], time, time, 0 if closed else time, closed, 1, "",
-        b"", joined(["vip"]) if number % 3 == 0 else "", "", b"", "Ada", "premium", b"", 0, 0, 0, 0, 1, 0, 0, 0,
-        _text(number, 12), 0, 0, 0, 0, 0, 0, 0,
-    )  # fmt: skip
+    mailbox, status = MailboxId(os.urandom(16)), _LABELS[number % len(_LABELS)]
+    time, closed = now() - 60 * number, status == "closed"
+    said: dict[str, Any] = {
+        "mailbox": mailbox,
+        "staff_log": MailboxId(os.urandom(16)),
+        "number": ticket_number(mailbox),
+        "subject": _text(number, 6),
+        "status": status,
+        "status_text": status,
+        "category": "bug",
+        "priority": _LEVELS[number // len(_LABELS) % len(_LEVELS)],
+        "created_at": time,
+        "updated_at": time,
+        "waiting_since": 0 if closed else time,
+        "closed": int(closed),
+        "tags": joined(["vip"]) if number % 3 == 0 else "",
+        "preview": _text(number, 12),
+    }
+    nothing = {field.name: _NOTHING.get(str(field.type)) for field in fields(TicketRow)}
+    return TicketRow(**{**nothing, **said})
 
 
 def _passages(number: int) -> Iterator[Passage]:
