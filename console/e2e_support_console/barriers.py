@@ -124,7 +124,7 @@ class BarrierPass:
         log = await self.desk.load(mailbox)
         try:
             await log.pull()
-            if items := tuple(_items(log, found)):
+            if items := tuple(missing_barriers(log.thread.entries, found)):
                 await self._write(log, items, found)
         except UsageError:  # erased, full, or begun before this device may read: others do it if they can
             return _Barred(log, done=True)
@@ -191,9 +191,13 @@ def _signed_by(roster: TrustedRoster, seq: int) -> tuple[DeviceId, ...]:
     return tuple(signature.device_id for signature in open_link(roster.links[seq]).signatures)
 
 
-def _items(log: Log, found: tuple[Removal, ...]) -> Iterator[BarrierItem]:
-    """Yield the barriers that a log lacks and this console can vouch for."""
-    entries = log.thread.entries
+def missing_barriers(entries: Sequence[Opened], found: tuple[Removal, ...]) -> Iterator[BarrierItem]:
+    """Yield the barriers that a log lacks and this console can vouch for.
+
+    Args:
+        entries: of the log, with their final verdicts.
+        found: all removals.
+    """
     missing = [one for one in found if _is_older(entries, one) and not _is_barred(entries, one.seq, one.hash)]
     for removal in missing[:_ITEMS_MAX]:
         upto = max((entry.seq for entry in entries if entry.known <= removal.seq), default=0)
@@ -202,7 +206,7 @@ def _items(log: Log, found: tuple[Removal, ...]) -> Iterator[BarrierItem]:
             yield BarrierItem(removal.hash, upto)
 
 
-def _is_older(entries: list[Opened], removal: Removal) -> bool:
+def _is_older(entries: Sequence[Opened], removal: Removal) -> bool:
     """Tell whether a log began before a removal; later ones are sealed to keys that the device never had."""
     first = entries[0].inner if entries else None
     return first is not None and first.roster_head.length <= removal.seq
@@ -212,7 +216,7 @@ def _is_by(entry: Opened, device_id: DeviceId) -> bool:
     return entry.device is not None and entry.device.device_id == device_id
 
 
-def _is_barred(entries: list[Opened], seq: int, revocation: Hash) -> bool:
+def _is_barred(entries: Sequence[Opened], seq: int, revocation: Hash) -> bool:
     """Tell whether a device that stood after a removal has set its barrier."""
     return any(
         entry.verdict is Verdict.OK

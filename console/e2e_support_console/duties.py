@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from typing import Final
 
+from e2e_support.content import BarrierBody
 from e2e_support.errors import TrustError
 from e2e_support.roster import TrustedRoster
-from e2e_support.vocab import WRITERS
+from e2e_support.vocab import WRITERS, Kind
 from e2e_support.wire import Batch
 from e2e_support_client import clock
 from e2e_support_console.alarms import new_alarm, raise_alarms
-from e2e_support_console.barriers import BarrierPass
+from e2e_support_console.barriers import BarrierPass, missing_barriers, removals
 from e2e_support_console.changes import carry_out
 from e2e_support_console.desk import Desk
 from e2e_support_console.index import number_of, packages, remember
 from e2e_support_console.invites import close_doors
 from e2e_support_console.read_marks import ReadMarks
 from e2e_support_console.renewal import renew
+from e2e_support_console.team_space import TeamSpace
 from e2e_support_keys.audit import Finding, audit
 from e2e_support_keys.changes import rotate_batch
 
@@ -39,7 +41,23 @@ async def do_duties(desk: Desk) -> None:
     await renew(desk)
     await close_doors(desk)
     await BarrierPass(desk).run()
+    await bar_space(desk)
     await ReadMarks(desk).settle()
+
+
+async def bar_space(desk: Desk) -> None:
+    """Say in the team space, too, up to where the entries of removed devices are believed (protocol 4.8).
+
+    Without it whoever joins later could not tell a colleague's snippet from one that was written after a removal.
+    """
+    own = desk.roster.devices.get(desk.bundle.device_id)
+    found = removals(desk.roster, desk.bundle.device_id)
+    if not found or own is None or own.role not in WRITERS:
+        return
+    space = TeamSpace(desk)
+    items = tuple(missing_barriers(await space.kept(), found))
+    if items:
+        await space.write(Kind.BARRIER, BarrierBody(items))
 
 
 async def audit_epochs(desk: Desk) -> None:

@@ -73,3 +73,19 @@ async def test_who_may_write_what(tmp_path: Path) -> None:
             await TeamSpace(audrey.desk).write(Kind.SETTING, SNIPPET)
         assert read_only.value.code == "not_allowed"
         assert len(await TeamSpace(audrey.desk).entries()) == 1
+
+
+async def test_what_somebody_shared_outlives_their_removal(tmp_path: Path) -> None:
+    """A snippet of somebody who was removed since is there for those who join later, and for a store that was lost."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        ben = await room.add(anna, "Ben")
+        await TeamSpace(ben.desk).write(Kind.SETTING, SNIPPET)
+        await anna.sync()
+        await anna.members.remove("Ben")
+        await anna.sync()
+        cleo = await room.add(anna, "Cleo")
+        entries = await TeamSpace(cleo.desk).entries()
+        assert settings_of(entries, SettingKind.SNIPPET) == {"hello": SNIPPET}
+        await anna.sync()
+        assert len(await TeamSpace(anna.desk).entries()) == len(entries)
