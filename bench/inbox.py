@@ -159,8 +159,8 @@ def _ticket(number: int) -> TicketRow:
         "tags": joined(["vip"]) if number % 3 == 0 else "",
         "preview": _text(number, 12),
     }
-    nothing = {field.name: _NOTHING.get(str(field.type)) for field in fields(TicketRow)}
-    return TicketRow(**{**nothing, **said})
+    nothing: dict[str, Any] = {field.name: _NOTHING.get(str(field.type)) for field in fields(TicketRow)}
+    return TicketRow(**(nothing | said))
 
 
 def _passages(number: int) -> Iterator[Passage]:
