@@ -20,6 +20,7 @@ from e2e_support.wire import Head
 from e2e_support_console import render
 from e2e_support_console.index import find
 from e2e_support_console.team import TeamClient
+from e2e_support_console.writer import Writer
 from team_room import TeamRoom
 
 HOUR = 3600
@@ -121,7 +122,7 @@ async def note_against(team: TeamClient, user: User, *, more: int = 0, other: Ha
     def cited(shared: Head) -> NoteBody:
         return NoteBody(Head(shared.length + more, other or shared.hash), "What they wrote is odd.", ())
 
-    await team.inbox._writer.write_staff(row.mailbox, Kind.NOTE, cited)
+    await Writer(team.desk).write_staff(row.mailbox, Kind.NOTE, cited)
 
 
 async def alarms(team: TeamClient, user: User) -> set[str]:
