@@ -32,7 +32,12 @@ def list_commands(commands: Commands) -> None:
     search = add_command(commands, "search", _search, "find words in tickets, notes, file names and users")
     search.formatter_class = argparse.RawDescriptionHelpFormatter
     search.epilog = f"Closed and archived tickets are searched too. In TEXT:\n{OPERATORS}"
-    search.add_argument("text", metavar="TEXT", nargs="*", help="words, and the operators below")
+    search.add_argument(
+        "text",
+        metavar="TEXT",
+        nargs="*",
+        help="words, and the operators below; all in quotes where a word begins with -",
+    )
     search.add_argument(
         "--limit", metavar="N", type=int, default=HITS, help="hits of each group (%(default)s)"
     )
