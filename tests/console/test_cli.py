@@ -293,7 +293,8 @@ def test_wrong_use_exits_with_two(shell: Shell, arguments: tuple[str, ...]) -> N
 @pytest.mark.parametrize(
     "command",
     ["", "team", "team create", "link", "alarms", "inbox", "show", "reply", "note", "resolve", "close", "reopen",
-     "debug", "download"],
+     "debug", "download", "timeline", "log", "draft", "drafts", "snippets", "snippets add", "macros", "macros run",
+     "views", "views add", "merge", "open-for", "bulk"],
 )  # fmt: skip
 def test_every_command_explains_itself(shell: Shell, command: str) -> None:
     """``--help`` prints what a command does and exits with 0."""

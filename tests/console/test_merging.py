@@ -58,7 +58,7 @@ async def test_a_merge_that_was_killed_is_finished(tmp_path: Path) -> None:
     assert [opened.inner.kind for opened in await first.pull() if opened.inner] == [Kind.MERGE]
 
 
-@pytest.mark.parametrize(("one", "other"), [(True, False), (False, True), (False, False)])
+@pytest.mark.parametrize(("one", "other"), [(True, True), (True, False), (False, True), (False, False)])
 async def test_what_is_not_proven_is_not_merged(tmp_path: Path, one: bool, other: bool) -> None:
     """Tickets of two users, or of users who do not tell, are not merged, and nothing is written."""
     room = Room(tmp_path)
