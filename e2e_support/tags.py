@@ -59,6 +59,7 @@ class Tag(Enum):
     TICKET_KEY_USER = "ticket-key-user"
     STAFF_LOG = "staff-log"
     TEAM_SPACE = "team-space"
+    AUTO_CLOSE = "auto-close"
     NUMBER = "number"
     BOXES = "boxes"
     CONTEXT = "ctx"

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from e2e_support.content import BarrierBody, BarrierItem, Inner
-from e2e_support.conversation import Draft, Opened, Record, Sealed
+from e2e_support.conversation import Opened, Record
 from e2e_support.errors import PeerError, SupportError, UsageError
 from e2e_support.freshness import DAY
-from e2e_support.ids import ID_SIZE, DeviceId, Hash, MailboxId, MessageId
+from e2e_support.ids import DeviceId, Hash, MailboxId
 from e2e_support.roster import TrustedRoster
 from e2e_support.roster_links import open_link
 from e2e_support.vocab import WRITERS, Kind, Verdict
@@ -157,18 +158,8 @@ class BarrierPass:
             if all(_is_barred(log.thread.entries, one.seq, one.hash) for one in found if one.hash in wanted):
                 raise _AlreadyThere
 
-        async def keep(_: Sealed) -> None:
-            """The log itself tells the next run whether it was stored."""
-
-        draft = Draft(Kind.BARRIER, BarrierBody(items), MessageId(clock.random(ID_SIZE)))
-        try:
-            own = await log.channel.push(
-                draft, self.desk.author(), keep=keep, check=check, on_pulled=log.take
-            )
-        except _AlreadyThere:
-            return
-        if own.seq == len(log.thread.entries):
-            log.take(own)
+        with suppress(_AlreadyThere):
+            await log.append(Kind.BARRIER, BarrierBody(items), self.desk.author(), check)
 
 
 def removals(roster: TrustedRoster, own: DeviceId) -> tuple[Removal, ...]:

@@ -1,6 +1,6 @@
 """What every console does for the team when it syncs.
 
-Audit new epochs, rotate where due, vouch, destroy what is left of invitations, set barriers.
+Audit new epochs, rotate where due, vouch, destroy what is left of invitations, set barriers, do the chores.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from e2e_support_client import clock
 from e2e_support_console.alarms import new_alarm, raise_alarms
 from e2e_support_console.barriers import BarrierPass, missing_barriers, removals
 from e2e_support_console.changes import carry_out
+from e2e_support_console.chores import Chores, Done
 from e2e_support_console.desk import Desk
 from e2e_support_console.index import number_of, packages, remember
 from e2e_support_console.invites import close_doors
@@ -30,8 +31,11 @@ _HARMLESS: Final = frozenset({"no_seed", "no_package", "rotation_due"})
 """Findings that say what a device was never given, or what is mended by the next console."""
 
 
-async def do_duties(desk: Desk) -> None:
+async def do_duties(desk: Desk) -> Done:
     """Do what is due; each thing is found out anew every time, so that a kill at any moment loses nothing.
+
+    Returns:
+        What became of tickets by it.
 
     Raises:
         SupportError: what the relay says; the next sync tries again.
@@ -43,6 +47,7 @@ async def do_duties(desk: Desk) -> None:
     await BarrierPass(desk).run()
     await bar_space(desk)
     await ReadMarks(desk).settle()
+    return await Chores(desk).run()
 
 
 async def bar_space(desk: Desk) -> None:

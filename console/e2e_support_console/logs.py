@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from e2e_support.conversation import Conversation, Opened
+from e2e_support.codec import Message
+from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened, Sealed
 from e2e_support.errors import PeerError
-from e2e_support.ids import MailboxId
+from e2e_support.ids import ID_SIZE, MailboxId, MessageId
 from e2e_support.limits import MAILBOX_ENTRIES_MAX
 from e2e_support.thread import StaffThread, Thread
 from e2e_support.ticket_state import TicketState
+from e2e_support.vocab import Kind
 from e2e_support_client import clock
 from e2e_support_client.channel import Channel
 
@@ -74,6 +77,29 @@ class Log:
             SupportError: as ``Channel.pull``; entries before the bad place were taken.
         """
         await self.channel.pull(self._take_some)
+
+    async def append(self, kind: Kind, body: Message, signer: AuthorKey, check: Callable[[], None]) -> None:
+        """Write what needs no draft: after a doubt the log itself tells the next run whether it was stored.
+
+        Args:
+            kind: what it is.
+            body: what it says.
+            signer: who says it.
+            check: asked before every attempt, with all entries taken; raises where it is not needed any more.
+
+        Raises:
+            UsageError: what ``check`` raises, or a clear "no" of the relay.
+            TransportError: it is not known whether it was stored.
+            PeerError, TrustError: relay or team are not as they must be.
+        """
+
+        async def keep(_: Sealed) -> None:
+            """Nothing is lost with it."""
+
+        draft = Draft(kind, body, MessageId(clock.random(ID_SIZE)))
+        own = await self.channel.push(draft, signer, keep=keep, check=check, on_pulled=self.take)
+        if own.seq == len(self.thread.entries):
+            self.take(own)
 
     async def pull_unknown(self) -> None:
         """Take a mailbox that may be a ticket; stop at its first entry if it is none (attacks 26, 27).

@@ -22,6 +22,7 @@ from e2e_support.ticket_state import TicketState, erase_due, label
 from e2e_support.vocab import AuthorRole, Kind, Lifecycle, Verdict
 from e2e_support.wire import Head
 from e2e_support_client.plain import plain_line
+from e2e_support_console.due import default_assignee, quiet_due
 from e2e_support_console.index import save_tickets
 from e2e_support_console.passages import Field, Passage, index_passages, passages_of
 from e2e_support_console.ticket_logs import TicketLogs, ticket_logs
@@ -81,7 +82,7 @@ async def renew_row(
     known = await change.fetch_one("SELECT seen, problem FROM tickets WHERE mailbox = ?", mailbox)
     seen, before = known or (0, "")
     passages = list(passages_of(logs, roster.policy))
-    row = _row(logs, state, roster.policy, passages, seen, before if problem is None else problem, now)
+    row = _row(logs, state, roster, passages, seen, before if problem is None else problem, now)
     await save_tickets(change, [row])
     own = await change.fetch_one("SELECT id FROM tickets WHERE mailbox = ?", mailbox)
     assert own is not None  # noqa: S101 - it was saved just now
@@ -98,17 +99,17 @@ async def renew_row(
 def _row(
     logs: TicketLogs,
     state: TicketState,
-    policy: Policy,
+    roster: TrustedRoster,
     passages: list[Passage],
     seen: int,
     problem: str,
     now: int,
 ) -> TicketRow:
-    staff = logs.staff.state
+    staff, policy = logs.staff.state, roster.policy
     held = staff_conditions(staff, state, policy, now)
     shown = label(state, policy, staff=held)
     entries = logs.shared.entries
-    opening = entries[0].body
+    opening, opened_under = entries[0].body, _policy_seq(entries[0])
     profile = {pair.name: pair.value for pair in opening.profile} if isinstance(opening, OpenBody) else {}
     last = max((p for p in reversed(passages) if p.at), key=lambda p: p.at, default=None)
     snoozed = staff.snoozed_until if staff and Condition.SNOOZED in held else 0
@@ -149,7 +150,11 @@ def _row(
         close_due=closing,
         erase_due=erase_due(state, policy),
         due_at=min((time for time in (snoozed, closing) if time), default=0),
-        policy_seq=_policy_seq(entries[0]),
+        remind_due=state.remind_due if closing else 0,
+        unnoted=state.closed_at if state.auto_closed and not state.auto_noted else 0,
+        assign_to=default_assignee(logs, state, roster.policy_at(opened_under)),
+        quiet_due=quiet_due(logs, policy),
+        policy_seq=opened_under,
         by_team=int(state.opened_by is AuthorRole.DEVICE),
     )
 

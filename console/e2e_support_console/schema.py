@@ -186,5 +186,19 @@ CREATE TABLE snippet_uses (id TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT 
 CREATE TABLE told_marks (ticket BLOB PRIMARY KEY, upto INTEGER NOT NULL) WITHOUT ROWID;
 """
 
-MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _TICKETS, _WORKBENCH)
+_CHORES = """
+-- What is to be done about a ticket without anybody asking, and when; the rows are made anew.
+ALTER TABLE tickets ADD COLUMN remind_due INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tickets ADD COLUMN unnoted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tickets ADD COLUMN assign_to BLOB NOT NULL DEFAULT x'';
+ALTER TABLE tickets ADD COLUMN quiet_due INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX tickets_erase ON tickets (erase_due) WHERE erase_due > 0;
+CREATE INDEX tickets_quiet ON tickets (quiet_due) WHERE quiet_due > 0;
+CREATE INDEX tickets_unnoted ON tickets (unnoted) WHERE unnoted > 0;
+CREATE INDEX tickets_unassigned ON tickets (mailbox) WHERE assign_to != x'';
+CREATE INDEX tickets_updated ON tickets (updated_at);
+DELETE FROM facts WHERE name = 'policy';
+"""
+
+MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _TICKETS, _WORKBENCH, _CHORES)
 """Number i leads from schema i to i + 1."""

@@ -19,6 +19,7 @@ from e2e_support_client import clock
 from e2e_support_client.roster_sync import RosterForked
 from e2e_support_console import feed
 from e2e_support_console.alarms import TEAM, new_alarm, raise_alarms
+from e2e_support_console.chores import NOTHING, Done
 from e2e_support_console.desk import Desk
 from e2e_support_console.feed import Moved
 from e2e_support_console.harvest import Harvest
@@ -43,11 +44,13 @@ class SyncReport:
         done: mailboxes that were brought further.
         left: mailboxes that wait for the next run.
         trouble: why some could not be pulled; ``None`` if all could.
+        chores: what was done for tickets without being asked.
     """
 
     done: int
     left: int
     trouble: SupportError | None = None
+    chores: Done = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

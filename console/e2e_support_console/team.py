@@ -322,7 +322,7 @@ class TeamClient:
         """
         report = await Sync(self.desk).run(budget=budget)
         try:
-            await do_duties(self.desk)
+            report = replace(report, chores=await do_duties(self.desk))
             await Writer(self.desk).settle_all()
         except SupportError as error:
             return replace(report, trouble=report.trouble or error)

@@ -50,6 +50,10 @@ class TicketRow:
         close_due: when it closes by itself.
         erase_due: when the team erases it.
         due_at: when time alone changes this row next.
+        remind_due: when its user is told that it closes by itself.
+        unnoted: when it closed by itself, as long as no entry says so.
+        assign_to: member who gets it by default, as long as nobody was ever assigned; empty for nobody.
+        quiet_due: when the quieter of its logs needs an entry, so that the relay keeps both.
         policy_seq: sequence number of the roster link whose policy its opening follows.
         by_team: 1 if the team opened it for its user.
         over: code of the limit that its user went over with it; empty otherwise.
@@ -90,6 +94,10 @@ class TicketRow:
     close_due: int
     erase_due: int
     due_at: int
+    remind_due: int
+    unnoted: int
+    assign_to: bytes
+    quiet_due: int
     policy_seq: int
     by_team: int
     over: str = ""

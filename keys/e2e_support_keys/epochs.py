@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar
 
 from e2e_support.codec import Bin, Items, Message, Uint, decode, encode
 from e2e_support.crypto import cae
-from e2e_support.crypto.hash import derive
+from e2e_support.crypto.hash import derive, u64
 from e2e_support.crypto.kem import KemPrivate, KemPublic
 from e2e_support.crypto.seal import seal, unseal
 from e2e_support.crypto.secret import SECRET_ACCESS, Random, Secret
@@ -36,6 +36,9 @@ from e2e_support.tags import Tag
 from e2e_support.ticket_keys import open_team_box
 from e2e_support.wire import B16, DeviceRecord, Entry, EpochBox, EpochPackage, EpochRecord
 from e2e_support_keys.bundle import SecretKey
+
+CLOSING_DELAY = 6 * 3600
+"""Seconds within which the team writes down that a ticket closed by itself."""
 
 _NO_HISTORY = Secret(bytes(KEY_SIZE))  # stands for the ring key in the box of a device without history
 
@@ -289,6 +292,18 @@ class TeamKeys:
     def team_space(self) -> SigningKey:
         """Return the creation key of the mailbox that belongs to the whole team."""
         return SigningKey(derive(self.locator, Tag.TEAM_SPACE))
+
+    def closing_delay(self, ticket: MailboxId, closed_at: int) -> int:
+        """Return how many seconds after a ticket closed by itself the team writes that down (protocol 5.10).
+
+        All devices agree on it and the relay cannot compute it, so that the entry does not tell what it is by its time.
+
+        Args:
+            ticket: id of the ticket's shared log.
+            closed_at: when it closed, seconds since 1970.
+        """
+        drawn = derive(self.locator, Tag.AUTO_CLOSE, ticket, u64(closed_at), size=8)
+        return int.from_bytes(drawn.reveal(SECRET_ACCESS), "big") % CLOSING_DELAY
 
     def _team_in(self, epoch: int) -> TeamId:
         return epoch_team(self._team_id, epoch)

@@ -19,7 +19,7 @@ from e2e_support.tags import Tag
 from e2e_support.ticket_keys import seal_boxes
 from e2e_support.vocab import Direction, Role
 from e2e_support.wire import Entry, EpochBox, EpochPackage, EpochRecord
-from e2e_support_keys.epochs import NewEpoch, SealedRing, TeamKeys, make_epoch
+from e2e_support_keys.epochs import CLOSING_DELAY, NewEpoch, SealedRing, TeamKeys, make_epoch
 from keys_room import KEY, OTHER_KEY, Numbered, refused
 from team_builder import Device, device
 
@@ -35,10 +35,10 @@ def keys_of(device: Device) -> TeamKeys:
     return TeamKeys(TEAM, device.device_id, device.kem)
 
 
-def founded(*devices: Device) -> NewEpoch:
+def founded(*devices: Device, locator: Secret = LOCATOR) -> NewEpoch:
     """Return the genesis epoch of a team."""
     records = [device.record for device in devices]
-    return make_epoch(epoch_team(TEAM, 0), 0, records, locator=LOCATOR, older={}, random=RANDOM)
+    return make_epoch(epoch_team(TEAM, 0), 0, records, locator=locator, older={}, random=RANDOM)
 
 
 def forged(
@@ -116,6 +116,19 @@ def test_mailboxes_of_the_team_follow_from_the_locator() -> None:
     assert keys.staff_log(TICKET).public == SigningKey(derive(LOCATOR, Tag.STAFF_LOG, TICKET)).public
     assert keys.staff_log(TICKET).public != keys.staff_log(MailboxId(bytes(16))).public
     assert keys.team_space().public == SigningKey(derive(LOCATOR, Tag.TEAM_SPACE)).public
+
+
+def test_when_a_closing_is_written_down_is_a_secret_of_the_team() -> None:
+    """All devices wait equally long, other tickets and times another while, and other teams another one again."""
+    both, other = founded(ANNA, BEN), founded(ANNA, locator=Secret(bytes([7]) * 32))
+    keys: list[TeamKeys] = []
+    for one, epoch in ((ANNA, both), (BEN, both), (ANNA, other)):
+        keys.append(keys_of(one))
+        keys[-1].add([epoch.record], epoch.package)
+    waits = [[of.closing_delay(TICKET, at) for at in range(100)] for of in keys]
+    assert waits[0] == waits[1] != waits[2]
+    assert len(set(waits[0])) > 90
+    assert 0 <= min(waits[0]) < 3600 < 5 * 3600 < max(waits[0]) < CLOSING_DELAY
 
 
 def test_seeds_and_ring_keys_are_fresh() -> None:
