@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -141,11 +143,13 @@ def test_an_answer_is_taken_back_by_an_interrupt(team: Shell, monkeypatch: pytes
     team("inbox")
 
     async def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
+        asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGINT)
+        await asyncio.sleep(30)
 
     with monkeypatch.context() as patched:
         patched.setattr(answers.Answers, "_wait", interrupted)
         team("reply", number, "Too quick.", "--undo", "10", code=INTERRUPTED)
+    assert f"It is the draft of {number}" in team.err
     assert team.data("drafts")[0]["text"] == "Too quick."
     assert team.data("reply", number, "--draft", "--undo", "0.01")["state"] == "stored"
     assert team.error("reply", number, "x", "--undo", "long", code=2)["code"] == "usage"
