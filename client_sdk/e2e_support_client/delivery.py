@@ -17,17 +17,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from e2e_support.admission import admit_hash, find_work
 from e2e_support.content import BODIES, Attachment, OpenBody
 from e2e_support.conversation import Draft, Sealed
 from e2e_support.errors import SupportError, TransportError, UsageError
-from e2e_support.ids import MailboxId, MessageId
+from e2e_support.ids import MessageId
 from e2e_support.reasons import refusal
 from e2e_support.ticket import judge
 from e2e_support.ticket_state import Fact
-from e2e_support.vocab import AdmissionMode, AuthorRole, Kind
-from e2e_support.wire import AdmissionTerms, Create
+from e2e_support.vocab import AuthorRole, Kind
 from e2e_support_client import clock
+from e2e_support_client.admit import create_mailbox
 from e2e_support_client.allowance import Allowance, sent_profile
 from e2e_support_client.courier import Courier, prospect
 from e2e_support_client.model import OnProgress, Progress, State
@@ -172,6 +171,7 @@ class Delivery:
         """Find out whether sealed bytes are stored; if another entry took their place, seal anew."""
         assert item.sealed is not None  # noqa: S101 - the state says so
         async with self._rooms.open(item.number) as room:
+            await room.pull()  # not before the relay has back what it lost
             found = room.find(item.key)
             if found is None:
                 draft = self._draft(room, item, await self._manifests(item))
@@ -228,14 +228,9 @@ class Delivery:
 
     async def _admit(self, item: ItemRow, on_progress: OnProgress) -> None:
         """Create the mailbox; if there is one, look whose it is."""
-        row = await self._rooms.row(item.number)
-        creation = self._rooms.keys(row).capability
-        terms = await self._relay.admission(self._team.pin.team_id)
-        proof = await self._work(terms, row.mailbox, on_progress)
-        public = creation.public
-        create = Create(public, public, 1, self._team.pin.team_id, terms.day, terms.mode, proof)
+        creation = self._rooms.keys(await self._rooms.row(item.number)).capability
         try:
-            new = await self._relay.create(row.mailbox, create, creation)
+            new = await create_mailbox(self._relay, self._team.pin.team_id, creation, on_progress)
         except Refused as error:
             if error.code == "erased":
                 raise PlaceTaken from None
@@ -252,28 +247,6 @@ class Delivery:
             await room.pull()
             if room.length and room.find(item.key) is None:
                 raise PlaceTaken
-
-    async def _work(self, terms: AdmissionTerms, mailbox: MailboxId, on_progress: OnProgress) -> bytes:
-        """Return the proof of work, found in a thread (§7)."""
-        if terms.mode is not AdmissionMode.OPEN:
-            raise UsageError(
-                "admission_unsupported",
-                "this team admits new tickets in a way that this program does not know",
-                hint="Open the ticket from the application that the team supports.",
-            )
-        loop, stop = asyncio.get_running_loop(), False
-        expected = 2**terms.bits
-
-        def report(attempts: int) -> None:
-            if stop:
-                raise TransportError("stopped", "the work was given up")
-            loop.call_soon_threadsafe(on_progress, Progress("admission", attempts, expected))
-
-        admit = admit_hash(self._team.pin.team_id, terms.day, mailbox)
-        try:
-            return await asyncio.to_thread(find_work, admit, terms.bits, on_progress=report)
-        finally:
-            stop = True  # a cancelled task must not leave its thread at work
 
     async def _push(self, room: Room, item: ItemRow, manifests: tuple[Attachment, ...]) -> None:
         async def keep(sealed: Sealed) -> None:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from e2e_support.content import Author, FieldsBody
 from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened, Record, Sealed
-from e2e_support.errors import PeerError, UsageError
+from e2e_support.errors import UsageError
 from e2e_support.ids import BlobId
-from e2e_support.limits import PAGE_BYTES_MAX, PAGE_ITEMS_MAX
 from e2e_support.thread import Thread
 from e2e_support.ticket_keys import TicketKeys, UserKeyPort
 from e2e_support.ticket_state import NOBODY, Fact, label
 from e2e_support.vocab import AuthorRole, Kind, Verdict
-from e2e_support.wire import Head, Page, Stored
 from e2e_support_client import clock
 from e2e_support_client.channel import Channel, KeepSealed
+from e2e_support_client.handback import HandBack
 from e2e_support_client.model import EventKind
-from e2e_support_client.port import Refused, RelayPort
 from e2e_support_client.store import JournalRow, TicketRow
 from e2e_support_client.team import Team
 from e2e_support_client.view import event_kind, role_of
@@ -41,12 +39,11 @@ class Room:
         team: the roster.
         channel: pulls and pushes.
         thread: verdicts and state.
-        relay: gets back what it lost.
+        hand_back: gives the relay back what it lost.
 
     Attributes:
         fresh: entries that the store does not have yet.
         journal: what they tell the person.
-        handed: whether the relay was given back what it lost and does not show it yet.
     """
 
     row: TicketRow
@@ -54,14 +51,13 @@ class Room:
     team: Team
     channel: Channel
     thread: Thread
-    relay: RelayPort
+    hand_back: HandBack
     fresh: list[Record] = field(default_factory=list[Record])
     journal: list[JournalRow] = field(default_factory=list[JournalRow])
-    handed: bool = False
 
     @classmethod
     def resume(
-        cls, row: TicketRow, keys: TicketKeys, team: Team, relay: RelayPort, records: Sequence[Record]
+        cls, row: TicketRow, keys: TicketKeys, team: Team, hand_back: HandBack, records: Sequence[Record]
     ) -> Room:
         """Return the room of a ticket with the entries that were opened before.
 
@@ -71,8 +67,8 @@ class Room:
         team_id = team.pin.team_id
         port = UserKeyPort(team_id, keys.reply)
         conversation = Conversation(keys.mailbox, team.roster, port, author_key=keys.author.public)
-        channel = Channel(relay, team, conversation, lambda: keys.capability)
-        room = cls(row, keys, team, channel, Thread(team.roster), relay)
+        channel = Channel(hand_back.relay, team, conversation, lambda: keys.capability)
+        room = cls(row, keys, team, channel, Thread(team.roster), hand_back)
         for opened in conversation.resume(records):
             room.thread.take(opened)
         return room
@@ -106,33 +102,7 @@ class Room:
 
         Errors as in ``Channel.pull``; what came before them is followed.
         """
-        try:
-            await self.channel.pull(self.take)
-        except PeerError as error:
-            if error.code != "rollback" or not await self._hand_back():
-                raise
-            await self.channel.pull(self.take)
-        self.handed = False
-
-    async def _hand_back(self) -> bool:
-        """Give a relay that was restored from a backup what is known here, once for each rollback (§3.10).
-
-        It is nothing that the relay did not have before, receipts included; so a dishonest one learns nothing.
-        """
-        if self.handed or self.row.problem == "rollback":
-            return False
-        self.handed = True
-        chain, key = self.channel.conversation.chain, self.keys.capability
-        head = (await self.relay.read(chain.mailbox, chain.length, key)).head
-        missing = self.thread.entries[head.length :]
-        if not all(opened.entry for opened in missing):  # kept by a version that did not keep them
-            return False
-        try:
-            for page in pages(missing):
-                await self.relay.hand_back(chain.mailbox, page, key)
-        except Refused:
-            return False
-        return True
+        await self.hand_back.pull(lambda: self.channel.pull(self.take), self.thread)
 
     async def push(self, draft: Draft, blobs: Sequence[BlobId], fact: Fact, keep: KeepSealed) -> Opened:
         """Seal, keep and store a draft; errors as in ``Channel.push`` and the rules' refusals."""
@@ -205,15 +175,3 @@ class Room:
         """Take the entry that a push returned, unless it was pulled on the way."""
         if own.seq == len(self.thread.entries):
             self.take(own)
-
-
-def pages(entries: Sequence[Opened]) -> Iterator[Page]:
-    """Yield entries as pages that a relay takes back, each with the head that it leads to."""
-    items: list[Stored] = []
-    size = 0
-    for opened in entries:
-        size += len(opened.entry) + len(opened.receipt)
-        items.append(Stored(opened.entry, opened.receipt))
-        if len(items) == PAGE_ITEMS_MAX or size >= PAGE_BYTES_MAX // 2 or opened is entries[-1]:
-            yield Page(Head(opened.seq + 1, opened.hash), tuple(items))
-            items, size = [], 0

@@ -16,11 +16,13 @@ from e2e_support.mailbox import Chain
 from e2e_support.ticket_keys import TicketKeys, parse_number, ticket_number
 from e2e_support.user import prove_user, user_key
 from e2e_support_client import clock
+from e2e_support_client.admit import create_mailbox
 from e2e_support_client.auto_lock import is_locked
 from e2e_support_client.evidence import find_contradiction, receipt_proofs
+from e2e_support_client.handback import HandBack
 from e2e_support_client.port import Refused, RelayPort
 from e2e_support_client.room import Room
-from e2e_support_client.store import LocalStore, TicketRow
+from e2e_support_client.store import FILES_LOST, LocalStore, TicketRow
 from e2e_support_client.team import Team
 from e2e_support_client.trust_store import TrustStore
 
@@ -153,6 +155,7 @@ class Rooms:
         try:
             async with self.open(number) as room:
                 await room.pull()
+                lost = room.hand_back.files_lost or room.row.problem == FILES_LOST
         except Refused as error:
             if error.code == "not_found" and await self._is_kept_free(number):
                 return
@@ -164,7 +167,7 @@ class Rooms:
             if not error.retryable:
                 await self._note(number, error.code)
             raise
-        await self._note(number, "")
+        await self._note(number, FILES_LOST if lost else "")
 
     async def _is_kept_free(self, number: str) -> bool:
         """Tell whether a place waits for the team, which need not ever use it."""
@@ -204,11 +207,21 @@ class Rooms:
             raise is_locked()
         return self._masters[era]
 
+    def _hand_back(self, row: TicketRow) -> HandBack:
+        """Return what gives a ticket back to a relay that lost it."""
+        key = self.keys(row).capability
+
+        async def create() -> bool:
+            await create_mailbox(self._relay, self._team.pin.team_id, key, lambda _: None)
+            return True
+
+        return HandBack(self._relay, row.mailbox, lambda: key, self._trust, create)
+
     async def _load(self, row: TicketRow) -> Room:
         room = self._open.get(row.number)
         if room is None:
             records = await self._store.records(row.number)
-            room = Room.resume(row, self.keys(row), self._team, self._relay, records)
+            room = Room.resume(row, self.keys(row), self._team, self._hand_back(row), records)
             self._open[row.number] = room
         room.row = row
         room.refresh_team()

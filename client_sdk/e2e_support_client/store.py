@@ -102,6 +102,8 @@ CREATE INDEX journal_number ON journal (number, seq);
 """,
 )
 """Released scripts never change; a new version adds one."""
+FILES_LOST = "files_lost"
+"""A ticket's problem that stays: the relay lost its files, and nobody keeps them after they were sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +335,9 @@ class LocalStore:
                 " VALUES (?, ?, ?, ?, ?, EXISTS (SELECT 1 FROM outbox WHERE key = ?))",
                 told,
             )
-            await write.execute("UPDATE tickets SET problem = '' WHERE number = ?", number)
+            await write.execute(
+                "UPDATE tickets SET problem = '' WHERE number = ? AND problem != ?", number, FILES_LOST
+            )
             if delivered is not None:
                 await _deliver(write, delivered)
 

@@ -382,15 +382,17 @@ async def test_79_a_file_that_stayed_goes_on_where_it_stopped(world: World, tmp_
 
 
 @pytest.mark.parametrize(
-    ("mood", "problem"), [("erased", "relay_says_erased"), ("not_found", "relay_says_not_found")]
+    ("moods", "problem"),
+    [(["erased"], "relay_says_erased"), (["not_found"] * 2, "relay_says_not_found")],
+    ids=["erased", "not found, and once more after it was given back"],
 )
-async def test_81_a_bare_claim_purges_nothing(world: World, mood: str, problem: str) -> None:
+async def test_81_a_bare_claim_purges_nothing(world: World, moods: list[str], problem: str) -> None:
     """If the relay says that a ticket is gone, it stays readable here, and the claim is shown as a claim."""
     async with world.client() as user:
         ref = await user.tickets.create(SUBJECT, BODY, category="billing")
         await world.console.answer(ref.number)
         await user.tickets.list()
-        world.fake.refuse_at("read", mood)
+        world.fake.refuse_at("read", *moods)
         ticket = await user.tickets.get(ref.number)
         assert [message.body for message in ticket.messages] == [BODY, "Look again."]
         assert ticket.summary.problem == problem
