@@ -23,6 +23,7 @@ from e2e_support_client.archive.commands import verify
 from e2e_support_client.client import SupportClient
 from e2e_support_client.debug.collectors import document
 from e2e_support_client.debug.report import DebugReport
+from e2e_support_client.erase_cli import add_erase, erase_command, showing_erased
 from e2e_support_client.guard import Choice, Finding
 from e2e_support_client.lifecycle_cli import LifecycleCommands, going_on
 from e2e_support_client.model import Event, EventKind, Profile, Role, TicketRef
@@ -119,11 +120,12 @@ async def _list(options: Namespace, terminal: Terminal) -> None:
 
 async def _show(options: Namespace, terminal: Terminal) -> None:
     async with _client(options, terminal) as support:
-        ticket = await support.tickets.get(options.number)
-        _tell_offline(ticket.offline, terminal)
-        terminal.show(render.ticket_json(ticket), render.ticket_text(ticket, clock.now()))
-        if ticket.messages:
-            await support.tickets.mark_read(options.number)
+        with showing_erased(terminal):
+            ticket = await support.tickets.get(options.number)
+            _tell_offline(ticket.offline, terminal)
+            terminal.show(render.ticket_json(ticket), render.ticket_text(ticket, clock.now()))
+            if ticket.messages:
+                await support.tickets.mark_read(options.number)
 
 
 async def _reply(options: Namespace, terminal: Terminal) -> None:
@@ -440,6 +442,7 @@ def _add_lifecycle(commands: _Commands) -> None:
     bell.add_argument("--unread", action="store_true", help="only what you have not seen")
     bell.add_argument("--mark-read", action="store_true", help="remember that you have seen all of it")
     _numbered(commands, "hide", life.hide, "keep a closed ticket out of the list on this device")
+    add_erase(_numbered(commands, "erase", erase_command(_client), "erase a closed ticket for good"))
     _numbered(commands, "unhide", life.unhide, "show a hidden ticket in the list again")
     leave = _command(commands, "export", life.export, "write tickets into one file, to read and to verify")
     leave.add_argument("path", metavar="PATH", type=Path, help="the file to make, such as tickets.zip")

@@ -30,6 +30,7 @@ from e2e_support_client.debug.collectors import Collector
 from e2e_support_client.debug.report import DebugReport
 from e2e_support_client.delivery import Delivery, OnState, no_progress
 from e2e_support_client.discovery import Discovery
+from e2e_support_client.erased_store import ErasedStore
 from e2e_support_client.guard import OnSecret
 from e2e_support_client.lifecycle_store import LifecycleStore
 from e2e_support_client.model import (
@@ -490,7 +491,8 @@ class SupportClient:
         trust, lifecycle = TrustStore(database), LifecycleStore(database)
         vouched = await Vouched.load(relay, trust, accept_stale=settings.accept_stale)
         team = Team(relay, pin, store, links, trust=trust, vouched=vouched)
-        rooms = Rooms(store, trust, team, relay, await self._masters(bundle, store, trust))
+        masters = await self._masters(bundle, store, trust)
+        rooms = Rooms(store, trust, ErasedStore(database), team, relay, masters)
         discovery = Discovery(store, trust, rooms, team, relay)
         if self._created:
             await discovery.looked()  # no other device has these keys yet

@@ -49,6 +49,7 @@ class EventKind(StrEnum):
     REOPENED = "reopened"
     CLOSING = "closing_soon"  # a resolved ticket will close by itself
     ADMINISTRATOR = "administrator"  # somebody new can read tickets
+    ERASED = "erased"  # nothing of the ticket is left
     PROBLEM = "problem"
 
 

@@ -73,8 +73,8 @@ class Notices:
 
     async def _notification(self, row: JournalRow, *, read: bool) -> Notification:
         kind = RESPONSE if row.kind is EventKind.MESSAGE else row.kind.value
-        if not row.number:
-            return Notification(kind, "", utc(row.at), read, row.what)
+        if row.what:
+            return Notification(kind, row.number, utc(row.at), read, row.what)
         async with self._rooms.open(row.number) as room:
             entry, state = room.thread.entries[row.seq], room.thread.state
         if row.at:
@@ -95,8 +95,8 @@ class Notices:
 
 
 def _is_told(row: JournalRow, policy: Policy) -> bool:
-    """Tell whether the policy wants the person to be told; what concerns trust is told always."""
-    if row.kind in {EventKind.PROBLEM, EventKind.ADMINISTRATOR}:
+    """Tell whether the policy wants the person to be told; what concerns trust, or is gone, is told always."""
+    if row.kind in {EventKind.PROBLEM, EventKind.ADMINISTRATOR, EventKind.ERASED}:
         return True
     if row.role is not Role.TEAM:
         return False

@@ -17,6 +17,7 @@ from e2e_support.ticket_state import TicketState, advance, erase_due, reopen_unt
 from e2e_support.vocab import Kind, Lifecycle, Verdict
 from e2e_support_client import clock
 from e2e_support_client.discovery import Discovery
+from e2e_support_client.erased_store import ErasedRow
 from e2e_support_client.model import Message, State, Ticket, TicketSummary, utc
 from e2e_support_client.room import Room
 from e2e_support_client.rooms import Rooms
@@ -110,7 +111,7 @@ class Reader:
 
         Args:
             text: in any case; a number in any spelling; empty for all tickets.
-            hidden: whether those that were put away are among them.
+            hidden: whether those that were put away are among them, and what is left of erased ones.
         """
         waiting = await self.waiting()
         found = [_waiting_line(item) for item in waiting.values()]
@@ -122,7 +123,8 @@ class Reader:
                     shown = line is not None and (hidden or not line.hidden)
                     if line is not None and shown and _has(line, self._said(room), text):
                         lines.append(line)
-        return lines
+        erased = [_erased_line(row) for row in await self._rooms.erased.all()] if hidden else []
+        return lines + [line for line in erased if _has(line, (), text)]
 
     async def ticket(self, number: str, offline: str) -> Ticket:
         """Return a whole ticket as it is known.
@@ -216,6 +218,12 @@ def _waiting_line(item: ItemRow) -> TicketSummary:
     return TicketSummary(
         item.number, body.subject, state, text, body.category, body.priority, at, at, 0, problem
     )
+
+
+def _erased_line(row: ErasedRow) -> TicketSummary:
+    """Return what is left of an erased ticket."""
+    text, at = f"Erased by {row.by or 'you'}", utc(row.at)
+    return TicketSummary(row.number, "", "erased", text, "", "", at, at, 0)
 
 
 def _ends(state: TicketState, policy: Policy) -> tuple[datetime | None, datetime | None, datetime | None]:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
-from e2e_support.errors import SupportError, UsageError
+from e2e_support.errors import PeerError, SupportError, UsageError
 from e2e_support.ids import MessageId
 from e2e_support.mailbox import Chain
 from e2e_support.ticket_keys import TicketKeys, parse_number, ticket_number
@@ -18,18 +18,20 @@ from e2e_support.user import prove_user, user_key
 from e2e_support_client import clock
 from e2e_support_client.admit import create_mailbox
 from e2e_support_client.auto_lock import is_locked
+from e2e_support_client.erased_store import ErasedStore
 from e2e_support_client.evidence import find_contradiction, receipt_proofs
 from e2e_support_client.handback import HandBack
 from e2e_support_client.port import Refused, RelayPort
 from e2e_support_client.room import Room
 from e2e_support_client.store import FILES_LOST, LocalStore, TicketRow
 from e2e_support_client.team import Team
+from e2e_support_client.tombstones import read_tombstone, sign_erasure, still_there
 from e2e_support_client.trust_store import TrustStore
 
 _log = logging.getLogger("e2e_support")
 ERA = 1_000_000  # a month's number is below it
 CLAIMS = frozenset({"not_found", "erased"})
-"""A relay's words about a whole mailbox: shown as its claim, and nothing is purged here (attack 81)."""
+"""A relay's words about a whole mailbox: shown as its claim, and nothing is purged for them (attack 81)."""
 
 
 class Rooms:
@@ -38,6 +40,7 @@ class Rooms:
     Args:
         store: keeps them.
         trust: keeps proofs.
+        erased: keeps what is left of erased tickets.
         team: the roster.
         relay: where the logs are.
         masters: the user's master secrets, the newest last: new tickets are its.
@@ -47,10 +50,17 @@ class Rooms:
     """
 
     def __init__(
-        self, store: LocalStore, trust: TrustStore, team: Team, relay: RelayPort, masters: Sequence[Secret]
+        self,
+        store: LocalStore,
+        trust: TrustStore,
+        erased: ErasedStore,
+        team: Team,
+        relay: RelayPort,
+        masters: Sequence[Secret],
     ) -> None:
         self._store = store
         self._trust = trust
+        self.erased = erased
         self._team = team
         self._relay = relay
         self._masters = list(masters)
@@ -101,9 +111,11 @@ class Rooms:
         """Return where a ticket is.
 
         Raises:
-            UsageError: ``bad_number`` or ``unknown_ticket``.
+            UsageError: ``bad_number``, ``unknown_ticket`` or ``erased``.
         """
         row = await self._store.ticket(parse_number(number))
+        if row is not None and (stone := await self.erased.find(row.number)):
+            raise stone.error()
         if row is None:
             raise UsageError(
                 "unknown_ticket",
@@ -147,7 +159,8 @@ class Rooms:
         """Follow what is new in a ticket; what the relay says or does wrong is remembered and raised.
 
         Raises:
-            Refused: ``not_found`` or ``erased``: what was known is kept.
+            Refused: ``not_found`` or ``erased``: a claim of the relay, what was known is kept. With a good tombstone
+                the ticket is purged instead, and nothing is raised.
             PeerError: the relay's answer does not hold.
             TrustError: the roster does not.
             TransportError: the relay cannot be reached; nothing is remembered of that.
@@ -159,6 +172,8 @@ class Rooms:
         except Refused as error:
             if error.code == "not_found" and await self._is_kept_free(number):
                 return
+            if error.code == "erased" and await self._bury(number):
+                return
             await self._note(number, f"relay_says_{error.code}" if error.code in CLAIMS else error.code)
             raise
         except SupportError as error:
@@ -168,6 +183,45 @@ class Rooms:
                 await self._note(number, error.code)
             raise
         await self._note(number, FILES_LOST if lost else "")
+
+    async def erase(self, number: str) -> None:
+        """Have the relay erase a ticket, and purge it here; whoever else erased it first is named for it.
+
+        A process that stops between the two finds the tombstone when it pulls the ticket again.
+
+        Raises:
+            Refused: ``not_yours``, ``not_found``, ``rate`` …; nothing was purged.
+            PeerError: ``still_there``: the relay says that it did so, and does not show it.
+            TransportError: the relay cannot be reached; it may have erased the ticket, the next pull tells.
+        """
+        row = await self.row(number)
+        key = self.keys(row).capability
+        statement = sign_erasure(self._team.pin.team_id, row.mailbox, key.public, key, clock.now())
+        try:
+            await self._relay.destroy(row.mailbox, statement, key)
+        except Refused as error:
+            if error.code != "erased":
+                raise
+        await self.pull(row.number)
+        if await self.erased.find(row.number) is None:
+            raise still_there(row.number)
+
+    async def _bury(self, number: str) -> bool:
+        """Purge a ticket if there is a good statement that it was erased; tell whether there is."""
+        row = await self.row(number)
+        async with self._locks[row.number]:
+            known = await self._store.records(row.number)
+            try:
+                statement = await self._relay.tombstone(row.mailbox, self.keys(row).capability)
+                newest = known[-1].received if known else 0
+                stone = read_tombstone(statement, self._team.roster, row.mailbox, newest=newest)
+            except (Refused, PeerError):
+                return False
+            self._open.pop(row.number, None)
+            await self.erased.bury(row.number, stone)
+        for listener in self.listeners:
+            listener.set()
+        return True
 
     async def _is_kept_free(self, number: str) -> bool:
         """Tell whether a place waits for the team, which need not ever use it."""

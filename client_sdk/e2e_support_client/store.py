@@ -100,6 +100,14 @@ DROP TABLE journal;
 ALTER TABLE happened RENAME TO journal;
 CREATE INDEX journal_number ON journal (number, seq);
 """,
+    """
+CREATE TABLE erased (
+    number TEXT PRIMARY KEY,
+    at INTEGER NOT NULL,
+    by TEXT NOT NULL,
+    statement BLOB NOT NULL
+) WITHOUT ROWID;
+""",
 )
 """Released scripts never change; a new version adds one."""
 FILES_LOST = "files_lost"
@@ -255,8 +263,9 @@ class LocalStore:
     # --- tickets -----------------------------------------------------------------------------------------
 
     async def tickets(self) -> list[TicketRow]:
-        """Return every ticket, in the order in which this device came to know them."""
-        return [_ticket(row) for row in await self._db.fetch_all("SELECT * FROM tickets ORDER BY rowid")]
+        """Return every ticket that was not erased, in the order in which this device came to know them."""
+        sql = "SELECT * FROM tickets WHERE number NOT IN (SELECT number FROM erased) ORDER BY rowid"
+        return [_ticket(row) for row in await self._db.fetch_all(sql)]
 
     async def ticket(self, number: str) -> TicketRow | None:
         """Return a ticket, if this device knows it."""

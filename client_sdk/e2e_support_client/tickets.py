@@ -18,6 +18,7 @@ from e2e_support.vocab import Kind
 from e2e_support_client.courier import prepare
 from e2e_support_client.debug.report import DebugReport
 from e2e_support_client.delivery import no_progress
+from e2e_support_client.erasing import TicketErasing
 from e2e_support_client.lifecycle import TicketList
 from e2e_support_client.model import Attachable, Message, OnProgress, Page, Ticket, TicketRef, TicketSummary
 from e2e_support_client.store import TicketRow
@@ -30,7 +31,7 @@ LINKED: Final = bytes(
 )  # likewise the key that joins a user's tickets; empty where they stay apart
 
 
-class Tickets(TicketList):
+class Tickets(TicketList, TicketErasing):
     """The user's tickets with one team; ``SupportClient.tickets``."""
 
     # --- writing -----------------------------------------------------------------------------------------
@@ -244,7 +245,8 @@ class Tickets(TicketList):
         """Return a whole ticket, with what the relay has now if it can be reached.
 
         Raises:
-            UsageError: ``unknown_ticket``, ``bad_number``, or ``not_a_ticket`` for one without a valid opening.
+            UsageError: ``unknown_ticket``, ``bad_number``, ``not_a_ticket`` for one without a valid opening, or
+                ``erased`` (``tombstones.Erased``), which says by whom and when.
         """
         row = await self._context.rooms.row(number)
         offline = await self._reader.sync_one(row.number)

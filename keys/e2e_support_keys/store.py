@@ -137,6 +137,14 @@ class Store(Queries):
                     await self._writer.rollback()
                 raise
 
+    async def scrub(self) -> None:
+        """Leave nothing in the files of what was deleted: the log is cut off, ``secure_delete`` did the rest.
+
+        Errors as in ``fetch_all``; what a reader still holds back goes when the database is closed.
+        """
+        async with self._writing:
+            await Queries(self._writer).fetch_all("PRAGMA wal_checkpoint(TRUNCATE)")
+
     async def close(self) -> None:
         """Close the database and let the next process have it."""
         async with self._writing:

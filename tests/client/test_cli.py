@@ -462,3 +462,29 @@ def test_tickets_leave_in_one_file(shell: Shell, tmp_path: Path) -> None:
     assert "Everything in it holds. Exported by the user" in said
     assert other in said
     assert shell.error("verify", str(tmp_path / "nothing"))["code"] == "cannot_read"
+
+
+# --- erasing -----------------------------------------------------------------------------------------------------
+
+
+def test_erasing_asks_for_the_number(shell: Shell) -> None:
+    """Nothing goes before the number is typed once more; then ``show`` says who erased it, and ``list --all`` too."""
+    number = shell.new()
+    assert shell.error("erase", number, "--yes", number)["code"] == "not_closed"
+    shell.run("close", number, "--note", "I have found it.")
+    _, told = shell.run("erase", number, code=1)
+    assert f"{number} goes for good: 2 messages, 0 files." in told
+    assert "nobody can recall" in told
+    assert shell.error("erase", number, "--yes", "T-00000-00000")["code"] == "not_confirmed"
+    assert len(shell.json("show", number)["messages"]) == 2
+    done = shell.json("erase", number, "--yes", number.lower())
+    assert done == {"number": number, "state": "erased", "messages": 2, "files": 0, "notes": 0}
+    left = shell.json("show", number)
+    assert (left["number"], left["status"], left["erased_by"]) == (number, "erased", "user")
+    assert left["erased_at"]
+    assert "was erased by you" in shell.run("show", number)[0]
+    assert shell.json("list") == []
+    assert [line["status"] for line in shell.json("list", "--all")] == ["Erased by you"]
+    assert "Erased by you" in shell.run("list", "--all")[0]
+    _, refused = shell.run("reply", number, "More.", "--json", code=1)
+    assert json.loads(refused)["code"] == "erased"
