@@ -141,7 +141,12 @@ def sent_profile(profile: tuple[Pair, ...], policy: Policy) -> tuple[Pair, ...]:
     told = {pair.name: pair.value for pair in profile}
     mode = policy.notify.user_mail
     address = told.get(NOTIFY_EMAIL, "") or (told.get(_EMAIL, "") if mode is MailMode.ON else "")
-    return (*rest, Pair(NOTIFY_EMAIL, address)) if address and mode is not MailMode.OFF else rest
+    return (*rest, Pair(NOTIFY_EMAIL, address)) if address and sends_mails(policy) else rest
+
+
+def sends_mails(policy: Policy) -> bool:
+    """Tell whether a team sends users mails, be it only that their ticket has arrived."""
+    return policy.notify.user_mail is not MailMode.OFF or bool(policy.notify.receipt_mail)
 
 
 def _require_eligible(body: OpenBody, policy: Policy) -> None:

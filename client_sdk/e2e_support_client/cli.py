@@ -16,9 +16,9 @@ from typing import Final, Protocol, cast
 import platformdirs
 
 from e2e_support.errors import TrustError, UsageError
-from e2e_support.policy_parts import MailMode
 from e2e_support.support_link import SupportLink
 from e2e_support_client import clock, render, render_lifecycle
+from e2e_support_client.allowance import sends_mails
 from e2e_support_client.archive.commands import verify
 from e2e_support_client.client import SupportClient
 from e2e_support_client.debug.collectors import document
@@ -265,7 +265,7 @@ def _profile(options: Namespace) -> Profile:
 def _tell_no_mail(support: SupportClient, terminal: Terminal) -> None:
     """Tell somebody who wants mails that this team sends none."""
     with suppress(TrustError):  # it is not known yet
-        if support.policy.notify.user_mail is MailMode.OFF:
+        if not sends_mails(support.policy):
             terminal.tell(
                 UsageError(
                     "mail_off",

@@ -174,22 +174,24 @@ async def new_general(user: SupportClient) -> str:
 
 
 @pytest.mark.parametrize(
-    ("mode", "profile", "sent"),
+    ("mode", "receipt", "profile", "sent"),
     [
-        (MailMode.OFF, Profile(notify_email="ada@example.org"), None),
-        (MailMode.OFF, Profile(email="ada@example.org"), None),
-        (MailMode.OPT_IN, Profile(notify_email="ada@example.org"), "ada@example.org"),
-        (MailMode.OPT_IN, Profile(email="ada@example.org"), None),
-        (MailMode.ON, Profile(email="ada@example.org"), "ada@example.org"),
-        (MailMode.ON, Profile(email="ada@example.org", notify_email="me@example.org"), "me@example.org"),
-        (MailMode.ON, Profile(name="Ada"), None),
+        (MailMode.OFF, 0, Profile(notify_email="ada@example.org"), None),
+        (MailMode.OFF, 0, Profile(email="ada@example.org"), None),
+        (MailMode.OFF, 1, Profile(notify_email="ada@example.org"), "ada@example.org"),
+        (MailMode.OFF, 1, Profile(email="ada@example.org"), None),
+        (MailMode.OPT_IN, 0, Profile(notify_email="ada@example.org"), "ada@example.org"),
+        (MailMode.OPT_IN, 0, Profile(email="ada@example.org"), None),
+        (MailMode.ON, 0, Profile(email="ada@example.org"), "ada@example.org"),
+        (MailMode.ON, 0, Profile(email="ada@example.org", notify_email="me@example.org"), "me@example.org"),
+        (MailMode.ON, 0, Profile(name="Ada"), None),
     ],
 )
 async def test_an_address_goes_only_to_teams_that_send_mails(
-    tmp_path: Path, mode: MailMode, profile: Profile, sent: str | None
+    tmp_path: Path, mode: MailMode, receipt: int, profile: Profile, sent: str | None
 ) -> None:
     """C7: the address for mails stands in the encrypted opening as the policy and the person want it, or not at all."""
-    policy = replace(DEFAULT, notify=replace(DEFAULT.notify, user_mail=mode))
+    policy = replace(DEFAULT, notify=replace(DEFAULT.notify, user_mail=mode, receipt_mail=receipt))
     world = fake_world(tmp_path, policy)
     async with world.client(profile=profile) as user:
         number = await new(user)
