@@ -15,6 +15,7 @@ from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import TransportError, TrustError
 from e2e_support.ids import BlobId
+from e2e_support.roster import TrustedRoster
 from e2e_support.wire import Append, Stored
 from e2e_support_client import clock
 from e2e_support_client.port import Refused, RelayPort
@@ -47,6 +48,11 @@ class Channel:
         self._team = team
         self.conversation = conversation
         self._capability = capability
+
+    @property
+    def roster(self) -> TrustedRoster:
+        """The newest verified roster; ``no_roster`` before the first connection."""
+        return self._team.roster
 
     async def pull(self, on_pulled: OnPulled = lambda _: None) -> list[Opened]:
         """Return the entries that are new since the last pull or push.

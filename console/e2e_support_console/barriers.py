@@ -140,7 +140,7 @@ class BarrierPass:
         harvest = Harvest(self.desk.roster, clock.now())
         for log, error in ((one.log, one.error) for one in barred):
             problem = error if isinstance(error, PeerError) else None
-            if log.fresh or problem:
+            if log.fresh or log.hand_back.given or problem:
                 code = problem.code if problem else ""
                 harvest.add(log, self.desk.staff_log(log.mailbox), problem=code)
             if problem:

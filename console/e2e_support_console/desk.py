@@ -15,7 +15,9 @@ from e2e_support.vocab import WRITERS, AuthorRole
 from e2e_support.wire import DeviceRecord
 from e2e_support_client.auto_lock import is_locked
 from e2e_support_client.channel import Channel
+from e2e_support_client.handback import HandBack
 from e2e_support_client.port import RelayPort
+from e2e_support_console.handback import FactNotes, create_again
 from e2e_support_console.index import records
 from e2e_support_console.logs import Log
 from e2e_support_console.team_sync import TeamSync
@@ -105,7 +107,16 @@ class Desk:
         """Return a log before its first entry."""
         conversation = Conversation(mailbox, self.roster, self.team.keys, staff)
         channel = Channel(self.relay, self.team, conversation, self.capability)
-        return Log(channel, StaffThread(self.team) if staff else Thread(self.team))
+        thread = StaffThread(self.team) if staff else Thread(self.team)
+        return Log(channel, thread, self.hand_back(mailbox))
+
+    def hand_back(self, mailbox: MailboxId) -> HandBack:
+        """Return what gives a mailbox back to a relay that lost it (§3.10)."""
+
+        async def create() -> bool:
+            return await create_again(self.relay, self.team, self.store, mailbox)
+
+        return HandBack(self.relay, mailbox, self.capability, FactNotes(self.store), create)
 
     async def load(self, mailbox: MailboxId, *, staff: bool = False) -> Log:
         """Return a log as far as it was followed; nothing is decrypted again."""

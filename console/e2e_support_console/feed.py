@@ -13,6 +13,7 @@ from e2e_support.errors import PeerError
 from e2e_support.ids import MailboxId
 from e2e_support.wire import FeedItem, FeedPage
 from e2e_support_console.alarms import new_alarm, raise_alarms
+from e2e_support_console.erased import heard_of
 from e2e_support_console.index import number_of, remember
 from e2e_support_keys.store import Queries, Transaction
 
@@ -28,7 +29,7 @@ class Moved:
 
     Attributes:
         mailbox: which.
-        length: how many entries the feed promised.
+        length: how many entries the feed promised; 0 where the relay is to be asked whether it has what is kept.
         tries: how often it could not be pulled.
     """
 
@@ -53,6 +54,7 @@ async def take_page(change: Transaction, after: int, page: FeedPage, *, now: int
     """
     if page.newest < after:
         await raise_alarms(change, [new_alarm(_rollback(after, page.newest), now=now)])
+        await change.execute(_COMPARE)
         await remember(change, _CURSOR, 0)
         return
     trouble = _gap(after, page)
@@ -62,10 +64,14 @@ async def take_page(change: Transaction, after: int, page: FeedPage, *, now: int
     await remember(change, _CURSOR, max([after, *(item.cursor for item in page.items)]))
 
 
+_COMPARE: Final = """
+INSERT OR IGNORE INTO moved (mailbox, length, cursor) SELECT DISTINCT mailbox, 0, 0 FROM entries
+"""  # a relay that lost steps of the feed may have lost entries of any log (§3.10)
 _NOTE = """
 INSERT INTO moved (mailbox, length, cursor) SELECT ?1, ?2, ?3
 WHERE NOT EXISTS (SELECT 1 FROM entries WHERE mailbox = ?1 AND seq = ?2 - 1)
   AND NOT EXISTS (SELECT 1 FROM quarantine WHERE mailbox = ?1)
+  AND NOT EXISTS (SELECT 1 FROM erased WHERE mailbox = ?1 OR staff_log = ?1)
 ON CONFLICT (mailbox) DO UPDATE SET length = max(length, excluded.length)
 """
 
@@ -75,6 +81,7 @@ async def _note(change: Transaction, items: tuple[FeedItem, ...]) -> None:
     items = tuple(item for item in items if any(item.mailbox_id))  # zeros: it was erased since (§3.9)
     rows = [(item.mailbox_id, item.seq + 1, item.cursor) for item in items]
     await change.execute_many(_NOTE, rows)
+    await heard_of(change, [item.mailbox_id for item in items])
     counted = [(item.seq + 1, item.mailbox_id) for item in items]
     await change.execute_many("UPDATE quarantine SET length = max(length, ?) WHERE mailbox = ?", counted)
 

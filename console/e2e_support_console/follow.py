@@ -8,6 +8,7 @@ from e2e_support.errors import PeerError, SupportError, UsageError
 from e2e_support.ids import MailboxId, MessageId
 from e2e_support_client import clock
 from e2e_support_console.desk import Desk
+from e2e_support_console.erased import find_erased
 from e2e_support_console.harvest import Harvest
 from e2e_support_console.index import find
 from e2e_support_console.logs import Enough, Log
@@ -29,9 +30,11 @@ class Follower:
         """Return the ticket of a number as a person typed it.
 
         Raises:
-            UsageError: ``bad_number``, ``ambiguous_number`` or ``no_ticket``.
+            UsageError: ``bad_number``, ``ambiguous_number``, ``no_ticket`` or ``erased``.
         """
         row = await find(self.desk.store, number)
+        if row is None and (stone := await find_erased(self.desk.store, number)):
+            raise stone.error()
         if row is None:
             raise UsageError(
                 "no_ticket",
@@ -96,3 +99,4 @@ class Follower:
             if delivered is not None:
                 await drop_draft(change, delivered)
         log.fresh.clear()
+        log.hand_back.given.clear()

@@ -13,6 +13,7 @@ from e2e_support.vocab import Verdict
 from e2e_support_client.evidence import receipt_proofs
 from e2e_support_console import feed
 from e2e_support_console.alarms import TEAM, Alarm, new_alarm, raise_alarms
+from e2e_support_console.handback import Forked, losses
 from e2e_support_console.index import known_logs, save_entries
 from e2e_support_console.logs import Log
 from e2e_support_console.overrun import flag_overruns
@@ -58,8 +59,9 @@ class Harvest:
         self.pulled.append((log.mailbox, log.length))
 
     def alarm(self, error: SupportError, mailbox: MailboxId = TEAM) -> None:
-        """Add an alarm."""
-        self.alarms.append(new_alarm(error, b"", now=self.now, mailbox=mailbox))
+        """Add an alarm, with the proof if there is one."""
+        proof = error.proof if isinstance(error, Forked) else b""
+        self.alarms.append(new_alarm(error, proof, now=self.now, mailbox=mailbox))
 
     async def save(self, change: Transaction) -> None:
         """Keep all of it, and make the rows of all tickets that it touches anew."""
@@ -96,8 +98,8 @@ class Harvest:
 
 
 def _findings(log: Log, roster: TrustedRoster) -> list[tuple[PeerError, bytes]]:
-    """Return alarms about the log's content: forged entries, and receipts that contradict each other."""
-    found: list[tuple[PeerError, bytes]] = []
+    """Return alarms about the log: what the relay had lost, forged entries, receipts that contradict each other."""
+    found: list[tuple[PeerError, bytes]] = [(lost, b"") for lost in losses(log.hand_back)]
     forged = sum(entry.verdict is Verdict.FORGED for entry in log.fresh)
     if forged:
         why = "entries do not open or are not signed as they must be; their text is hidden"

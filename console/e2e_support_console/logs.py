@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from e2e_support.codec import Message
@@ -16,6 +17,8 @@ from e2e_support.ticket_state import TicketState
 from e2e_support.vocab import Kind
 from e2e_support_client import clock
 from e2e_support_client.channel import Channel
+from e2e_support_client.handback import HandBack
+from e2e_support_console.handback import follow_log
 
 ENTRIES_MAX: Final = 1024
 """Entries taken from one mailbox at a time: a flood waits for its next turn (attack 44)."""
@@ -42,11 +45,13 @@ class Log:
     Attributes:
         channel: moves its bytes.
         thread: judges its entries.
+        hand_back: gives the relay back what it lost of it.
         fresh: entries that are not in the store yet.
     """
 
     channel: Channel
     thread: Thread | StaffThread
+    hand_back: HandBack
     fresh: list[Opened] = field(default_factory=list[Opened])
 
     @property
@@ -70,13 +75,15 @@ class Log:
         self.thread.take(opened)
 
     async def pull(self) -> None:
-        """Take what is new, but no more than ``ENTRIES_MAX`` entries.
+        """Take what is new, but no more than ``ENTRIES_MAX`` entries; the relay gets back what it lost.
 
         Raises:
             Enough: there is more.
+            Forked: the relay shows another history, with the proof of it.
             SupportError: as ``Channel.pull``; entries before the bad place were taken.
         """
-        await self.channel.pull(self._take_some)
+        pull = partial(self.channel.pull, self._take_some)
+        await follow_log(pull, self.thread, self.hand_back, self.channel.roster)
 
     async def append(self, kind: Kind, body: Message, signer: AuthorKey, check: Callable[[], None]) -> None:
         """Write what needs no draft: after a doubt the log itself tells the next run whether it was stored.

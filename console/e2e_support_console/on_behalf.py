@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from e2e_support.admission import admit_hash, day_of, prove_team
 from e2e_support.content import OpenForBody, Pair
 from e2e_support.conversation import Draft, Sealed
 from e2e_support.errors import UsageError
@@ -12,12 +11,11 @@ from e2e_support.ids import ID_SIZE, MailboxId, MessageId
 from e2e_support.mailbox import mailbox_id
 from e2e_support.ticket_keys import ticket_number
 from e2e_support.ticket_state import Fact
-from e2e_support.user import Card, open_card, read_card
-from e2e_support.vocab import AdmissionMode, AuthorRole, Kind
-from e2e_support.wire import Create
+from e2e_support.user import open_card, read_card
+from e2e_support.vocab import AuthorRole, Kind
 from e2e_support_client import clock
-from e2e_support_client.port import Refused
 from e2e_support_console.answers import Answers
+from e2e_support_console.creating import create_for_user
 from e2e_support_console.logs import Log
 from e2e_support_console.model import InboxTicket
 
@@ -64,7 +62,7 @@ class OnBehalf(Answers):
         body = OpenForBody.from_bytes(wanted.to_bytes())
         log = desk.begin(mailbox_id(opened.creation_key))
         self._check_opening(log, body)
-        await self._create_for(log.mailbox, opened)
+        await create_for_user(desk.relay, desk.team_id, desk.capability(), opened.creation_key)
         await self._follower.pull(log.mailbox, log)
         if not log.length:
             await self._write_first(log, body)
@@ -76,17 +74,6 @@ class OnBehalf(Answers):
         device = self._desk.writer()
         fact = Fact(0, Kind.OPEN_FOR, AuthorRole.DEVICE, body, clock.now(), device.role, device.device_id)
         log.thread.check(fact, self._desk.roster.policy)
-
-    async def _create_for(self, mailbox: MailboxId, card: Card) -> None:
-        """Create the user's mailbox with the team's capability; it may be there from an earlier attempt."""
-        desk, day, key = self._desk, day_of(clock.now()), card.creation_key
-        proof = prove_team(desk.capability(), admit_hash(desk.team_id, day, mailbox))
-        create = Create(key, key, 1, desk.team_id, day, AdmissionMode.TEAM, proof)
-        try:
-            await desk.relay.create(mailbox, create, desk.capability())
-        except Refused as refused:
-            if refused.code != "conflict":
-                raise
 
     async def _write_first(self, log: Log, body: OpenForBody) -> None:
         def check() -> None:

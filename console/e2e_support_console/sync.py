@@ -16,11 +16,15 @@ from e2e_support.errors import PeerError, SupportError, TransportError, TrustErr
 from e2e_support.ids import MailboxId
 from e2e_support.limits import MAILBOX_ENTRIES_MAX
 from e2e_support_client import clock
+from e2e_support_client.rooms import CLAIMS
 from e2e_support_client.roster_sync import RosterForked
+from e2e_support_client.tombstones import Tombstone
 from e2e_support_console import feed
 from e2e_support_console.alarms import TEAM, new_alarm, raise_alarms
 from e2e_support_console.chores import NOTHING, Done
 from e2e_support_console.desk import Desk
+from e2e_support_console.erased import bury
+from e2e_support_console.erasing import found_stone
 from e2e_support_console.feed import Moved
 from e2e_support_console.harvest import Harvest
 from e2e_support_console.index import KnownLog, known_logs
@@ -64,6 +68,8 @@ class _Outcome:
         aside: why it is no ticket.
         error: what went wrong.
         more: whether it has more than its share.
+        stone: the good statement that its ticket was erased.
+        ticket: the shared log of that ticket.
     """
 
     moved: Moved
@@ -72,6 +78,8 @@ class _Outcome:
     aside: str = ""
     error: SupportError | None = None
     more: bool = False
+    stone: Tombstone | None = None
+    ticket: MailboxId | None = None
 
 
 class Sync:
@@ -125,13 +133,7 @@ class Sync:
 
     async def _pull_all(self, budget: int) -> SyncReport:
         store, done = self._desk.store, 0
-        trouble: SupportError | None = None
-        try:
-            await TeamSpace(self._desk).follow()
-        except SupportError as error:
-            trouble = error
-        async with store.transaction() as change:  # it is no ticket; whoever needs it next asks the relay
-            await feed.pulled(change, [(team_space(self._desk), MAILBOX_ENTRIES_MAX)])
+        trouble = await self._follow_space()
         waiting = await feed.waiting(store, budget)
         for start in range(0, len(waiting), AT_ONCE):
             outcomes = await self._pull_some(waiting[start : start + AT_ONCE])
@@ -141,6 +143,17 @@ class Sync:
             if len(errors) == len(outcomes) and all(isinstance(e, TransportError) for e in errors):
                 break  # the relay is gone; asking for each of the others would only take long
         return SyncReport(done, await feed.waiting_count(store), trouble)
+
+    async def _follow_space(self) -> SupportError | None:
+        """Follow the team space and strike it off, since it is no ticket; return what stood against that."""
+        try:
+            await TeamSpace(self._desk).follow()
+        except SupportError as error:
+            return error  # whoever needs it next asks the relay
+        finally:
+            async with self._desk.store.transaction() as change:
+                await feed.pulled(change, [(team_space(self._desk), MAILBOX_ENTRIES_MAX)])
+        return None
 
     async def _pull_some(self, waiting: Sequence[Moved]) -> list[_Outcome]:
         """Pull some mailboxes at once; staff logs are known by the tickets that stand in the store by then."""
@@ -163,7 +176,9 @@ class Sync:
     async def _pull_one(self, moved: Moved, known: KnownLog | None) -> _Outcome:
         """Pull one mailbox; whatever goes wrong is its own matter (attack 76)."""
         try:
-            return await (self._pull_known(moved, known) if known else self._pull_unknown(moved))
+            outcome = await (self._pull_known(moved, known) if known else self._pull_unknown(moved))
+            is_gone = outcome.error is not None and outcome.error.code == "erased"
+            return await self._gone(outcome, known) if is_gone else outcome
         except SupportError as error:
             return _Outcome(moved, error=error)
         except Exception as error:  # noqa: BLE001 - a stranger's bytes must never end the loop
@@ -174,7 +189,9 @@ class Sync:
         staff = moved.mailbox == known.staff_log
         log = await self._desk.load(moved.mailbox, staff=staff)
         outcome = _Outcome(moved, log, None if staff else known.staff_log)
-        return outcome if log.length >= moved.length else await _pulled(log.pull(), outcome)
+        if 0 < moved.length <= log.length:
+            return outcome
+        return await _pulled(log.pull(), outcome)
 
     async def _pull_unknown(self, moved: Moved) -> _Outcome:
         log = self._desk.begin(moved.mailbox)
@@ -183,6 +200,17 @@ class Sync:
             return await _pulled(log.pull_unknown(), outcome)
         except NotATicket as error:
             return _Outcome(moved, aside=error.reason)
+
+    async def _gone(self, outcome: _Outcome, known: KnownLog | None) -> _Outcome:
+        """Believe a relay that something was erased on a good statement alone (attack 81).
+
+        Of what was never known here nothing is lost.
+        """
+        ticket = known.ticket if known else outcome.moved.mailbox
+        stone = await found_stone(self._desk, ticket)
+        if stone is not None:
+            return _Outcome(outcome.moved, stone=stone, ticket=ticket)
+        return outcome if known else _Outcome(outcome.moved, aside="erased")
 
     # --- what came of it ---------------------------------------------------------------------------------
 
@@ -194,16 +222,22 @@ class Sync:
         for outcome in outcomes:
             _reap(harvest, outcome)
         aside = [(outcome.moved, reason) for outcome in outcomes if (reason := _aside(outcome))]
+        stones = [(one.stone, one.ticket) for one in outcomes if one.stone and one.ticket]
         async with self._desk.store.transaction() as change:
             await harvest.save(change)
+            for stone, ticket in stones:
+                await bury(change, stone, ticket, self._desk.staff_log(ticket))
             await feed.failed(change, [outcome.moved.mailbox for outcome in outcomes if outcome.error])
             await feed.put_aside(change, aside, now=harvest.now)
+        if stones:
+            await self._desk.store.scrub()
 
 
 def _reap(harvest: Harvest, outcome: _Outcome) -> None:
     log, fault = outcome.log, _fault(outcome)
     if log is not None and log.length:
-        problem = fault.code if fault else ""
+        claims = fault is not None and fault.code in CLAIMS
+        problem = f"{'relay_says_' if claims else ''}{fault.code}" if fault else ""
         harvest.add(log, outcome.staff_log, problem=problem)
     if fault:
         harvest.alarm(fault, log.mailbox if log is not None and log.length else TEAM)

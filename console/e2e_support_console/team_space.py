@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from e2e_support.codec import Message
 from e2e_support.conversation import Conversation, Draft, Opened, Sealed
+from e2e_support.errors import PeerError
 from e2e_support.ids import ID_SIZE, MailboxId, MessageId
 from e2e_support.mailbox import mailbox_id
 from e2e_support.thread import SpaceThread
@@ -18,11 +20,14 @@ from e2e_support.ticket_state import Fact
 from e2e_support.vocab import AuthorRole, Kind
 from e2e_support_client import clock
 from e2e_support_client.channel import Channel
+from e2e_support_client.handback import HandBack
 from e2e_support_client.port import Refused
 from e2e_support_console import feed
+from e2e_support_console.alarms import Alarm, new_alarm, raise_alarms
+from e2e_support_console.creating import create_for_team
 from e2e_support_console.desk import Desk
+from e2e_support_console.handback import Forked, follow_log, losses
 from e2e_support_console.index import records, save_entries
-from e2e_support_console.staff_log import staff_create
 
 Check = Callable[[Sequence[Opened]], None]
 """Raises where what stands in the space by now speaks against an entry."""
@@ -30,11 +35,13 @@ Check = Callable[[Sequence[Opened]], None]
 
 @dataclass(slots=True)
 class _Followed:
-    """The space as far as it was followed; ``fresh`` is not in the store yet."""
+    """The space as far as it was followed; ``fresh`` and ``alarms`` are not in the store yet."""
 
     channel: Channel
     thread: SpaceThread
+    hand_back: HandBack
     fresh: list[Opened] = field(default_factory=list[Opened])
+    alarms: list[Alarm] = field(default_factory=list[Alarm])
 
     @property
     def mailbox(self) -> MailboxId:
@@ -122,36 +129,37 @@ class TeamSpace:
         desk, mailbox = self.desk, team_space(self.desk)
         conversation = Conversation(mailbox, desk.roster, desk.team.keys, staff=True)
         channel = Channel(desk.relay, desk.team, conversation, desk.capability)
-        space = _Followed(channel, SpaceThread(desk.team))
+        space = _Followed(channel, SpaceThread(desk.team), desk.hand_back(mailbox))
         for opened in conversation.resume(await records(desk.store, mailbox)):
             space.thread.take(opened)
         return space
 
     async def _pull(self, space: _Followed) -> None:
+        pull = partial(space.channel.pull, space.take)
         try:
-            await space.channel.pull(space.take)
+            await follow_log(pull, space.thread, space.hand_back, space.channel.roster)
         except Refused as refused:
             if refused.code != "not_found" or space.length:
                 raise
+        except PeerError as error:
+            proof = error.proof if isinstance(error, Forked) else b""
+            space.alarms.append(new_alarm(error, proof, now=clock.now(), mailbox=space.mailbox))
+            raise
         finally:
             await self._save(space)
 
     async def _save(self, space: _Followed) -> None:
+        lost = [new_alarm(one, now=clock.now(), mailbox=space.mailbox) for one in losses(space.hand_back)]
         async with self.desk.store.transaction() as change:
             await save_entries(change, [(space.mailbox, opened) for opened in space.fresh])
             await feed.pulled(change, [(space.mailbox, space.length)])
-        space.fresh.clear()
+            await raise_alarms(change, [*lost, *space.alarms])
+        for told in (space.fresh, space.alarms, space.hand_back.given):
+            told.clear()
 
     async def _create(self) -> None:
-        """Create the mailbox; if somebody else was first, it is there just as well."""
         desk = self.desk
-        creation = desk.team.keys.team_space()
-        create = staff_create(creation, desk.capability(), desk.team_id, clock.now())
-        try:
-            await desk.relay.create(mailbox_id(creation.public), create, creation)
-        except Refused as refused:
-            if refused.code != "conflict":
-                raise
+        await create_for_team(desk.relay, desk.team_id, desk.capability(), desk.team.keys.team_space())
 
 
 def team_space(desk: Desk) -> MailboxId:

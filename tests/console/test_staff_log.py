@@ -19,8 +19,8 @@ from e2e_support.thread import StaffThread
 from e2e_support.vocab import AdmissionMode, Direction, Kind, Recipient, Role, Verdict
 from e2e_support.wire import Append, Entry, Head, Stored
 from e2e_support_client import clock
+from e2e_support_console.creating import team_create
 from e2e_support_console.desk import Desk
-from e2e_support_console.staff_log import staff_create
 from relay_kit import make_entry
 
 HEAD = Head(1, Hash(b"\x01" * 32))
@@ -131,7 +131,7 @@ async def test_a_staff_log_is_admitted_by_the_team(tmp_path: Path) -> None:
     async with await Room(tmp_path).found() as team:
         desk = team.desk
         creation = desk.team.keys.staff_log(MailboxId(bytes(16)))
-        create = staff_create(creation, desk.capability(), desk.team_id, clock.now())
+        create = team_create(creation.public, desk.capability(), desk.team_id, clock.now())
         assert (create.user_key, create.team, create.mode) == (b"", 1, AdmissionMode.TEAM)
 
 
@@ -154,7 +154,7 @@ async def test_107_junk_in_front_keeps_no_note_away(tmp_path: Path) -> None:
         await team.sync()
         desk, mailbox = team.desk, team.desk.staff_log(user.mailbox)
         creation = desk.team.keys.staff_log(user.mailbox)
-        create = staff_create(creation, desk.capability(), desk.team_id, clock.now())
+        create = team_create(creation.public, desk.capability(), desk.team_id, clock.now())
         await room.relay.create(mailbox, create, creation)
         junk = make_entry(epoch=0, user_box=False)
         await room.relay.append(mailbox, Append(0, first_hash(mailbox), junk, ()), desk.capability())
