@@ -166,7 +166,8 @@ class Chores:
         quiet = min(shared, staff, key=lambda log: log.thread.entries[-1].received)
 
         def still() -> bool:
-            return 0 < quiet_due(_ticket(row, shared, staff), self.desk.roster.policy) <= clock.now()
+            now = clock.now()
+            return 0 < quiet_due(_ticket(row, shared, staff), self.desk.roster.policy, now) <= now
 
         return await self._say(row, quiet, Kind.DUMMY, EmptyBody(), still)
 

@@ -13,6 +13,7 @@ from e2e_support.errors import TransportError
 from e2e_support.presets import DEFAULT, PRESETS
 from e2e_support_client.terminal import Json, Parser, Terminal, read_text, run
 from e2e_support_console import render
+from e2e_support_console.agent_cli import agent_commands
 from e2e_support_console.archive_cli import archive_commands
 from e2e_support_console.bulk_cli import bulk_commands
 from e2e_support_console.debug_view import debug_json, debug_text
@@ -207,6 +208,7 @@ def parser() -> Parser:
     writing_commands(commands)
     lifecycle_commands(commands)
     history_commands(commands)
+    agent_commands(commands)
     archive_commands(commands)
     settings_commands(commands)
     merging_commands(commands)

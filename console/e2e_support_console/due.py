@@ -41,19 +41,20 @@ def was_assigned(logs: TicketLogs) -> bool:
     return any(isinstance(body, AssignBody | FieldsBody) and body.assignee for body in bodies)
 
 
-def quiet_due(logs: TicketLogs, policy: Policy) -> int:
+def quiet_due(logs: TicketLogs, policy: Policy, now: int) -> int:
     """Return when the quieter log of a ticket needs an entry, so that the relay keeps both while one lives; 0 is never.
 
     Args:
         logs: both logs of the ticket.
         policy: the newest policy.
+        now: seconds since 1970; what has idled away is let go.
     """
     idle = policy.retention.idle_days * DAY
     if not idle or not logs.staff.entries:
         return 0
     lively = (entry.received for entry in _good(logs) if entry.inner and entry.inner.kind not in HOUSEKEEPING)
     due = min(_last(logs.shared.entries), _last(logs.staff.entries)) + before_idle(idle)
-    return due if due < max(lively, default=0) + idle else 0
+    return due if max(due, now) < max(lively, default=0) + idle else 0
 
 
 def before_idle(idle: int) -> int:

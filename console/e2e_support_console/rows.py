@@ -153,7 +153,7 @@ def _row(
         remind_due=state.remind_due if closing else 0,
         unnoted=state.closed_at if state.auto_closed and not state.auto_noted else 0,
         assign_to=default_assignee(logs, state, roster.policy_at(opened_under)),
-        quiet_due=quiet_due(logs, policy),
+        quiet_due=quiet_due(logs, policy, now),
         policy_seq=opened_under,
         by_team=int(state.opened_by is AuthorRole.DEVICE),
     )
