@@ -74,6 +74,7 @@ _REASONS: Final = {
     "fork": "the relay shows another history than before",
     "files_lost": "files are lost at the relay: send them again",
     "merged_unknown": "it goes on in a ticket that this device does not know: ask the team what it is",
+    "erased": "the relay says that it was erased; what this device holds is kept",
     "relay_says_erased": "the relay says that it was erased; what this device holds is kept",
     "relay_says_not_found": "the relay does not know it any more; what this device holds is kept",
     "bad_receipt": "the relay's receipt does not hold",

@@ -25,7 +25,7 @@ from e2e_support_client.port import Refused, RelayPort
 from e2e_support_client.room import Room
 from e2e_support_client.store import FILES_LOST, LocalStore, TicketRow
 from e2e_support_client.team import Team
-from e2e_support_client.tombstones import read_tombstone, sign_erasure, still_there
+from e2e_support_client.tombstones import Tombstone, read_tombstone, sign_erasure, still_there
 from e2e_support_client.trust_store import TrustStore
 
 _log = logging.getLogger("e2e_support")
@@ -202,6 +202,9 @@ class Rooms:
         except Refused as error:
             if error.code != "erased":
                 raise
+            if not await self._bury(row.number):  # gone of age, or by a statement that does not count
+                await self._purge(row.number, read_tombstone(statement, self._team.roster, row.mailbox))
+            return
         await self.pull(row.number)
         if await self.erased.find(row.number) is None:
             raise still_there(row.number)
@@ -217,11 +220,14 @@ class Rooms:
                 stone = read_tombstone(statement, self._team.roster, row.mailbox, newest=newest)
             except (Refused, PeerError):
                 return False
-            self._open.pop(row.number, None)
-            await self.erased.bury(row.number, stone)
+            await self._purge(row.number, stone)
+        return True
+
+    async def _purge(self, number: str, stone: Tombstone) -> None:
+        self._open.pop(number, None)
+        await self.erased.bury(number, stone)
         for listener in self.listeners:
             listener.set()
-        return True
 
     async def _is_kept_free(self, number: str) -> bool:
         """Tell whether a place waits for the team, which need not ever use it."""

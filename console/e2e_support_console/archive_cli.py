@@ -1,4 +1,4 @@
-"""The commands of ``e2e-admin`` with which tickets leave: ``export`` and ``verify``."""
+"""The commands of ``e2e-admin`` with which tickets leave: ``export`` and ``verify``, ``erase`` and ``erased``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 
 from e2e_support.errors import UsageError
 from e2e_support_client.archive.commands import exported_text, verify
+from e2e_support_client.erase_cli import add_erase, confirm, show_done
 from e2e_support_client.progress_line import show_progress
 from e2e_support_client.terminal import Json, Terminal
-from e2e_support_console.shell import Commands, add_command, synced, unlocked
+from e2e_support_console.shell import Commands, add_command, known, numbered, synced, unlocked
 
 _NOTES = "Internal notes are in it: give it to nobody who may not read them."
 
@@ -29,6 +30,8 @@ def archive_commands(commands: Commands) -> None:
     leave.add_argument("--force", action="store_true", help="replace an existing file")
     checking = add_command(commands, "verify", verify, "verify an export, offline and without any keys")
     checking.add_argument("path", metavar="PATH", type=Path, help="the file")
+    add_erase(numbered(commands, "erase", _erase, "erase a ticket for good, for everybody"))
+    add_command(commands, "erased", _erased, "list what was erased, by whom and when")
 
 
 async def _export(options: Namespace, terminal: Terminal) -> None:
@@ -49,6 +52,23 @@ async def _export(options: Namespace, terminal: Terminal) -> None:
         data: dict[str, Json] = {"path": str(options.path), "tickets": tickets, "notes": options.with_notes}
         text = exported_text(tickets, options.path)
         terminal.show(data, f"{text}\n{_NOTES}" if options.with_notes else text)
+
+
+async def _erase(options: Namespace, terminal: Terminal) -> None:
+    async with await unlocked(options) as team:
+        await known(team, options.number)
+        stakes = await team.inbox.stakes(options.number)
+        confirm(stakes, options.yes, terminal)
+        await team.inbox.erase(stakes.number)
+        show_done(stakes, terminal)
+
+
+async def _erased(options: Namespace, terminal: Terminal) -> None:
+    async with await unlocked(options) as team:
+        await synced(team, terminal)
+        gone = [ticket.error() for ticket in await team.inbox.erased()]
+        told = "\n".join(error.message for error in gone)
+        terminal.show([error.data for error in gone], told or "Nothing was erased.")
 
 
 class _Target(argparse.Action):

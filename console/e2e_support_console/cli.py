@@ -11,6 +11,7 @@ import platformdirs
 
 from e2e_support.errors import TransportError
 from e2e_support.presets import DEFAULT, PRESETS
+from e2e_support_client.erase_cli import showing_erased
 from e2e_support_client.terminal import Json, Parser, Terminal, read_text, run
 from e2e_support_console import render
 from e2e_support_console.agent_cli import agent_commands
@@ -99,10 +100,11 @@ async def _alarms(options: Namespace, terminal: Terminal) -> None:
 async def _show(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
         fetch = await synced(team, terminal)
-        view = await team.inbox.get(options.number, fetch=fetch)
-        if view.offline:
-            terminal.tell(offline(view.offline))
-        terminal.show(render.view_json(view), render.view_text(view))
+        with showing_erased(terminal):
+            view = await team.inbox.get(options.number, fetch=fetch)
+            if view.offline:
+                terminal.tell(offline(view.offline))
+            terminal.show(render.view_json(view), render.view_text(view))
 
 
 async def _resolve(options: Namespace, terminal: Terminal) -> None:

@@ -18,6 +18,8 @@ from e2e_support_console.barriers import BarrierPass, missing_barriers, removals
 from e2e_support_console.changes import carry_out
 from e2e_support_console.chores import Chores, Done
 from e2e_support_console.desk import Desk
+from e2e_support_console.erased import scrub
+from e2e_support_console.erasing import finish_erasing
 from e2e_support_console.index import number_of, packages, remember
 from e2e_support_console.invites import close_doors
 from e2e_support_console.read_marks import ReadMarks
@@ -47,7 +49,10 @@ async def do_duties(desk: Desk) -> Done:
     await BarrierPass(desk).run()
     await bar_space(desk)
     await ReadMarks(desk).settle()
-    return await Chores(desk).run()
+    await finish_erasing(desk)
+    done = await Chores(desk).run()
+    await scrub(desk.store)
+    return done
 
 
 async def bar_space(desk: Desk) -> None:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from e2e_support.conversation import Opened
-from e2e_support.destruction import Deed, DestructionBody, sign_destruction
-from e2e_support.ids import MailboxId
 from e2e_support.limits import CLOCK_WARNING
 from e2e_support.ticket_state import DAY, erase_due
 from e2e_support.vocab import AuthorRole, Verdict
 from e2e_support_client import clock
-from e2e_support_client.port import Refused
 from e2e_support_console.desk import Desk
+from e2e_support_console.erasing import erase_ticket
 from e2e_support_console.follow import Follower
 from e2e_support_console.ticket_row import TicketRow
-
-_GONE: Final = frozenset({"erased", "not_found"})
 
 
 async def expire(desk: Desk, row: TicketRow) -> bool:
@@ -28,7 +23,7 @@ async def expire(desk: Desk, row: TicketRow) -> bool:
         row: the ticket.
 
     Raises:
-        Refused: ``erased`` where somebody else was faster, and others.
+        Refused: the relay refuses.
         TransportError, PeerError, TrustError: relay or team are not as they must be.
     """
     shared = await Follower(desk).shared(row.mailbox)
@@ -37,8 +32,7 @@ async def expire(desk: Desk, row: TicketRow) -> bool:
         return False
     if _is_young(shared.thread.entries, policy.retention.closed_days):
         return False
-    await _erase(desk, row.staff_log)  # first: a ticket whose shared log is gone is found by nobody any more
-    return await _erase(desk, row.mailbox)
+    return await erase_ticket(desk, row)
 
 
 def _is_young(entries: Iterable[Opened], days: int) -> bool:
@@ -51,16 +45,3 @@ def _is_young(entries: Iterable[Opened], days: int) -> bool:
         and entry.inner.time > since
         for entry in entries
     )
-
-
-async def _erase(desk: Desk, mailbox: MailboxId) -> bool:
-    """Let the relay erase a mailbox; tell whether it was there."""
-    device_id, key = desk.bundle.signer()
-    body = DestructionBody(desk.team_id, mailbox, Deed.ERASE, clock.now(), device_id)
-    try:
-        await desk.relay.destroy(mailbox, sign_destruction(body, key), desk.capability())
-    except Refused as refused:
-        if refused.code not in _GONE:
-            raise
-        return False
-    return True

@@ -11,6 +11,7 @@ from e2e_support.content import Attachment
 from e2e_support_client.files import target_in
 from e2e_support_client.model import Message
 from e2e_support_client.transfer import download
+from e2e_support_console.erasing import Erasing
 from e2e_support_console.exporting import Exporting
 from e2e_support_console.index import mark_seen, same_user
 from e2e_support_console.lists import Lists
@@ -30,7 +31,7 @@ from e2e_support_console.reading import (
 from e2e_support_console.settling import settle
 
 
-class Inbox(OnBehalf, Merging, Lists, Exporting):
+class Inbox(OnBehalf, Merging, Lists, Exporting, Erasing):
     """The team's tickets as one device sees them; ``TeamClient.inbox``. Numbers are ``T-XXXXX-XXXXX``."""
 
     # --- reading -----------------------------------------------------------------------------------------
@@ -44,7 +45,7 @@ class Inbox(OnBehalf, Merging, Lists, Exporting):
             fetch: ask the relay at all.
 
         Raises:
-            UsageError: ``bad_number`` or ``no_ticket``.
+            UsageError: ``bad_number`` or ``no_ticket``; ``erased`` (``tombstones.Erased``) says by whom and when.
         """
         row = await self._follower.find(number)
         offline = await self._follower.bring_up(row) if fetch else ""

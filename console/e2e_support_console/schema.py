@@ -200,5 +200,20 @@ CREATE INDEX tickets_updated ON tickets (updated_at);
 DELETE FROM facts WHERE name = 'policy';
 """
 
-MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _TICKETS, _WORKBENCH, _CHORES)
+_ERASED = """
+-- What is left of erased tickets; unfinished while the relay may still have one of their logs.
+CREATE TABLE erased (
+    mailbox BLOB PRIMARY KEY,
+    staff_log BLOB NOT NULL UNIQUE,
+    number TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    statement BLOB NOT NULL,
+    unfinished INTEGER NOT NULL DEFAULT 1
+) WITHOUT ROWID;
+CREATE INDEX erased_number ON erased (number);
+CREATE INDEX erased_unfinished ON erased (mailbox) WHERE unfinished = 1;
+"""
+
+MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _TICKETS, _WORKBENCH, _CHORES, _ERASED)
 """Number i leads from schema i to i + 1."""

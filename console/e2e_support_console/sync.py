@@ -16,14 +16,13 @@ from e2e_support.errors import PeerError, SupportError, TransportError, TrustErr
 from e2e_support.ids import MailboxId
 from e2e_support.limits import MAILBOX_ENTRIES_MAX
 from e2e_support_client import clock
-from e2e_support_client.rooms import CLAIMS
 from e2e_support_client.roster_sync import RosterForked
 from e2e_support_client.tombstones import Tombstone
 from e2e_support_console import feed
 from e2e_support_console.alarms import TEAM, new_alarm, raise_alarms
 from e2e_support_console.chores import NOTHING, Done
 from e2e_support_console.desk import Desk
-from e2e_support_console.erased import bury
+from e2e_support_console.erased import bury, scrub
 from e2e_support_console.erasing import found_stone
 from e2e_support_console.feed import Moved
 from e2e_support_console.harvest import Harvest
@@ -142,6 +141,7 @@ class Sync:
             trouble = trouble or next(iter(errors), None)
             if len(errors) == len(outcomes) and all(isinstance(e, TransportError) for e in errors):
                 break  # the relay is gone; asking for each of the others would only take long
+        await scrub(store)
         return SyncReport(done, await feed.waiting_count(store), trouble)
 
     async def _follow_space(self) -> SupportError | None:
@@ -229,15 +229,12 @@ class Sync:
                 await bury(change, stone, ticket, self._desk.staff_log(ticket))
             await feed.failed(change, [outcome.moved.mailbox for outcome in outcomes if outcome.error])
             await feed.put_aside(change, aside, now=harvest.now)
-        if stones:
-            await self._desk.store.scrub()
 
 
 def _reap(harvest: Harvest, outcome: _Outcome) -> None:
     log, fault = outcome.log, _fault(outcome)
     if log is not None and log.length:
-        claims = fault is not None and fault.code in CLAIMS
-        problem = f"{'relay_says_' if claims else ''}{fault.code}" if fault else ""
+        problem = fault.code if fault else ""
         harvest.add(log, outcome.staff_log, problem=problem)
     if fault:
         harvest.alarm(fault, log.mailbox if log is not None and log.length else TEAM)
