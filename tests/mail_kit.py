@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import ssl
+import warnings
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email import message_from_bytes
 from email.message import Message
 from ipaddress import ip_address
@@ -87,13 +88,8 @@ class MailServer:
 
     def mailer(self, **settings: Any) -> Mailer:
         """Return a mailer for this server."""
-        wanted: dict[str, Any] = {
-            "host": "127.0.0.1",
-            "port": self.port,
-            "security": Security.NONE,
-            "ca": self.ca,
-        }
-        return Mailer(MailSettings(**{**wanted, "sender": "support@example.org", **settings}))
+        plain = MailSettings("127.0.0.1", self.port, Security.NONE, "support@example.org", ca=self.ca)
+        return Mailer(replace(plain, **settings))
 
     def signed_in(self, security: Security) -> Mailer:
         """Return a mailer that uses TLS and signs in."""
@@ -121,16 +117,18 @@ async def mail_server(folder: Path | None = None, *, implicit: bool = False) -> 
 
     def talk() -> SMTP:
         starttls = context is not None and not implicit
-        return SMTP(
-            server,
-            authenticator=check,
-            auth_require_tls=not implicit,
-            auth_required=context is not None,
-            hostname="mail.example.org",
-            loop=asyncio.get_running_loop(),
-            tls_context=context if starttls else None,
-            require_starttls=starttls,
-        )
+        with warnings.catch_warnings():  # it does not know of TLS from the first byte on
+            warnings.simplefilter("ignore")
+            return SMTP(
+                server,
+                authenticator=check,
+                auth_require_tls=not implicit,
+                auth_required=context is not None,
+                hostname="mail.example.org",
+                loop=asyncio.get_running_loop(),
+                tls_context=context if starttls else None,
+                require_starttls=starttls,
+            )
 
     tls = context if implicit else None
     listening = await asyncio.get_running_loop().create_server(talk, "127.0.0.1", 0, ssl=tls)

@@ -182,7 +182,7 @@ class Mailing:
             to = self.mailer.settings.to if one.what is What.NEW else (user,)
             letters = tuple(_letter(one.what, row.number, address) for address in to if is_address(address))
             if letters:
-                yield _Due((one.what, row.mailbox, one.seq), one.at, letters)
+                yield _Due((one.what.value, row.mailbox, one.seq), one.at, letters)
 
 
 def _letter(what: What, number: str, to: str) -> Letter:
