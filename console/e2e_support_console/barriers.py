@@ -142,7 +142,8 @@ class BarrierPass:
             problem = error if isinstance(error, PeerError) else None
             if log.fresh or log.hand_back.given or problem:
                 code = problem.code if problem else ""
-                harvest.add(log, self.desk.staff_log(log.mailbox), problem=code)
+                staff_log = self.desk.staff_log(log.mailbox)
+                harvest.add(log, staff_log, problem=code, complete=error is None)
             if problem:
                 harvest.alarm(problem, log.mailbox)
         async with self.desk.store.transaction() as change:

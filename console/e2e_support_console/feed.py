@@ -131,7 +131,13 @@ async def has_moved(queries: Queries, mailbox: MailboxId) -> bool:
 
 async def pulled(change: Transaction, logs: Iterable[tuple[MailboxId, int]]) -> None:
     """Strike mailboxes off that were pulled as far as the feed promised; each comes with its length."""
-    await change.execute_many("DELETE FROM moved WHERE mailbox = ? AND length <= ?", logs)
+    await change.execute_many("DELETE FROM moved WHERE mailbox = ? AND length BETWEEN 1 AND ?", logs)
+
+
+async def compared(change: Transaction, mailboxes: Iterable[MailboxId]) -> None:
+    """Strike mailboxes off of which the relay has all that is kept."""
+    rows = [(mailbox,) for mailbox in mailboxes]
+    await change.execute_many("DELETE FROM moved WHERE mailbox = ? AND length = 0", rows)
 
 
 async def failed(change: Transaction, mailboxes: Iterable[MailboxId]) -> None:

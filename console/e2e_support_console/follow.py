@@ -91,7 +91,7 @@ class Follower:
         """Keep what is new of a log, with the draft that it delivers or the problem that ended it."""
         staff_log = self.desk.staff_log(ticket) if log.mailbox == ticket else None
         harvest = Harvest(self.desk.roster, clock.now())
-        harvest.add(log, staff_log, problem=problem.code if problem else "")
+        harvest.add(log, staff_log, problem=problem.code if problem else "", complete=problem is None)
         if problem is not None:
             harvest.alarm(problem, log.mailbox)
         async with self.desk.store.transaction() as change:

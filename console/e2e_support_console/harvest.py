@@ -34,19 +34,21 @@ class Harvest:
     now: int
     entries: list[tuple[MailboxId, Opened]] = field(default_factory=list[tuple[MailboxId, Opened]])
     pulled: list[tuple[MailboxId, int]] = field(default_factory=list[tuple[MailboxId, int]])
+    complete: list[MailboxId] = field(default_factory=list[MailboxId])
     alarms: list[Alarm] = field(default_factory=list[Alarm])
     _tickets: dict[MailboxId, tuple[MailboxId, str]] = field(
         default_factory=dict[MailboxId, tuple[MailboxId, str]]
     )
     _staff: list[MailboxId] = field(default_factory=list[MailboxId])
 
-    def add(self, log: Log, staff_log: MailboxId | None, *, problem: str = "") -> None:
+    def add(self, log: Log, staff_log: MailboxId | None, *, problem: str = "", complete: bool = True) -> None:
         """Add what is new of a log.
 
         Args:
             log: the log.
             staff_log: id of its staff log, or ``None`` if it is one itself.
             problem: code of what is wrong with the relay's answer.
+            complete: whether the relay was heard to its end.
         """
         self.entries += [(log.mailbox, entry) for entry in log.fresh]
         self.alarms += [
@@ -57,6 +59,7 @@ class Harvest:
         else:
             self._tickets[log.mailbox] = staff_log, problem
         self.pulled.append((log.mailbox, log.length))
+        self.complete += [log.mailbox] * complete
 
     def alarm(self, error: SupportError, mailbox: MailboxId = TEAM) -> None:
         """Add an alarm, with the proof if there is one."""
@@ -70,6 +73,7 @@ class Harvest:
         await flag_overruns(change, self.roster, [one.row.user_key for one in renewed])
         await feed.release(change, [one.row.staff_log for one in renewed])
         await feed.pulled(change, self.pulled)
+        await feed.compared(change, self.complete)
         await self._compare(change, renewed)
         await raise_alarms(change, self.alarms)
 

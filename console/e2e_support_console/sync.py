@@ -133,7 +133,8 @@ class Sync:
     async def _pull_all(self, budget: int) -> SyncReport:
         store, done = self._desk.store, 0
         trouble = await self._follow_space()
-        waiting = await feed.waiting(store, budget)
+        space = team_space(self._desk)
+        waiting = [moved for moved in await feed.waiting(store, budget) if moved.mailbox != space]
         for start in range(0, len(waiting), AT_ONCE):
             outcomes = await self._pull_some(waiting[start : start + AT_ONCE])
             errors = [outcome.error for outcome in outcomes if outcome.error]
@@ -235,7 +236,7 @@ def _reap(harvest: Harvest, outcome: _Outcome) -> None:
     log, fault = outcome.log, _fault(outcome)
     if log is not None and log.length:
         problem = fault.code if fault else ""
-        harvest.add(log, outcome.staff_log, problem=problem)
+        harvest.add(log, outcome.staff_log, problem=problem, complete=outcome.error is None)
     if fault:
         harvest.alarm(fault, log.mailbox if log is not None and log.length else TEAM)
 

@@ -35,13 +35,17 @@ Check = Callable[[Sequence[Opened]], None]
 
 @dataclass(slots=True)
 class _Followed:
-    """The space as far as it was followed; ``fresh`` and ``alarms`` are not in the store yet."""
+    """The space as far as it was followed; ``fresh`` and ``alarms`` are not in the store yet.
+
+    It is ``complete`` once the relay was heard to its end.
+    """
 
     channel: Channel
     thread: SpaceThread
     hand_back: HandBack
     fresh: list[Opened] = field(default_factory=list[Opened])
     alarms: list[Alarm] = field(default_factory=list[Alarm])
+    complete: bool = False
 
     @property
     def mailbox(self) -> MailboxId:
@@ -145,6 +149,8 @@ class TeamSpace:
             proof = error.proof if isinstance(error, Forked) else b""
             space.alarms.append(new_alarm(error, proof, now=clock.now(), mailbox=space.mailbox))
             raise
+        else:
+            space.complete = True
         finally:
             await self._save(space)
 
@@ -153,6 +159,7 @@ class TeamSpace:
         async with self.desk.store.transaction() as change:
             await save_entries(change, [(space.mailbox, opened) for opened in space.fresh])
             await feed.pulled(change, [(space.mailbox, space.length)])
+            await feed.compared(change, [space.mailbox] * space.complete)
             await raise_alarms(change, [*lost, *space.alarms])
         for told in (space.fresh, space.alarms, space.hand_back.given):
             told.clear()
