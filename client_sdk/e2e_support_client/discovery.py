@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 from e2e_support.errors import SupportError, TransportError
 from e2e_support.limits import CLOCK_WARNING, MAILBOX_ENTRIES_MAX
 from e2e_support.roster_links import open_link
 from e2e_support_client import clock
-from e2e_support_client.model import OnProgress, Progress
+from e2e_support_client.model import OnProgress, Progress, utc
 from e2e_support_client.port import Refused, RelayPort
 from e2e_support_client.rooms import Rooms
 from e2e_support_client.store import LocalStore, TicketRow
@@ -132,7 +131,7 @@ def _span(low: int, high: int) -> Sequence[int]:
 
 
 def _ordinal(time: int) -> int:
-    moment = datetime.fromtimestamp(max(0, time), UTC)
+    moment = utc(max(0, time))
     return moment.year * 12 + moment.month - 1
 
 

@@ -7,14 +7,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import overload
+from typing import Final, overload
 
 from e2e_support.vocab import Verdict
 
+LAST_SECOND: Final = 253_402_300_799  # of the year 9999, beyond which no calendar here goes
+
 
 def utc(seconds: int) -> datetime:
-    """Return an aware time for seconds since 1970; receipt times are such numbers."""
-    return datetime.fromtimestamp(seconds, UTC)
+    """Return an aware time for seconds since 1970; receipt times are such numbers.
+
+    What lies beyond the year 9999 is shown as its end: others choose these numbers.
+    """
+    return datetime.fromtimestamp(min(seconds, LAST_SECOND), UTC)
 
 
 class State(StrEnum):

@@ -83,6 +83,28 @@ def hostile_world(folder: Path) -> World:
     return World(folder, relay, link, Console(team, anna, relay))
 
 
+# --- 32: time ---------------------------------------------------------------------------------------------------
+
+
+async def test_32_no_time_of_a_relay_breaks_a_program(world: World, tmp_path: Path) -> None:
+    """Receipts that lie beyond all calendars, and what follows from them, are shown as the last of all days."""
+    async with world.client() as user:
+        ref = await user.tickets.create(SUBJECT, BODY, category="billing")
+        world.fake.advance(2**53 - 1 - world.fake.time)
+        await world.console.resolve(ref.number)
+        late = await user.tickets.create("It goes on", BODY, category="billing")
+        lines = {line.number: line for line in await user.tickets.list()}
+        assert lines[late.number].created_at.year == 9999
+        closes = (await user.tickets.get(ref.number)).closes_at
+        assert closes is not None
+        assert closes.year == 9999
+        assert (await user.tickets.timeline(ref.number))[-1].at.year == 9999
+        assert {one.at.year for one in await user.notifications(unread=False)} == {9999}
+        assert {event.at.year for event in await user.news()} == {9999}
+        await user.today()
+        await user.export(tmp_path / "tickets.zip")
+
+
 # --- 33, 34, 35: text --------------------------------------------------------------------------------------------
 
 
