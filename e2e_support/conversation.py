@@ -34,7 +34,7 @@ from e2e_support.limits import ENTRY_MAX, ID_TEXT_MAX, INNER_MAX, KIB, RECEIPT_M
 from e2e_support.mailbox import Chain, check_entry, verify_receipt
 from e2e_support.tags import Tag
 from e2e_support.ticket_keys import KeyPort, seal_boxes
-from e2e_support.user import Card, SignedCard, is_users, open_card
+from e2e_support.user import card_in, is_users, open_card
 from e2e_support.vocab import AuthorRole, Direction, Kind, Recipient, Verdict
 from e2e_support.wire import B32, Box, DeviceRecord, Entry, EpochRecord, Head, Receipt, Stored
 
@@ -463,7 +463,7 @@ class Conversation:
             self.author_key, self.reply_key = inner.author.key, body.reply_key
             self.user_key = body.user_key if opened.verdict is Verdict.OK else None
         if isinstance(body, OpenForBody) and not by_user and opened.verdict is Verdict.OK:
-            card = Card.from_bytes(SignedCard.from_bytes(body.card).card)
+            card = card_in(body.card)
             self.author_key, self.reply_key, self.user_key = card.author_key, card.reply_key, card.user_key
 
     def _note_proofs(self, opened: Opened) -> None:
@@ -545,7 +545,7 @@ def _reply_key(body: Message) -> bytes | None:
         case OpenBody(reply_key=key):
             return key
         case OpenForBody(card=card):
-            return Card.from_bytes(SignedCard.from_bytes(card).card).reply_key
+            return card_in(card).reply_key
         case _:
             return None
 

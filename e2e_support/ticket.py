@@ -32,7 +32,7 @@ from e2e_support.policy_parts import (
     UserClose,
 )
 from e2e_support.ticket_state import DAY, NOBODY, Fact, TicketState, advance, count_text, reopen_until
-from e2e_support.user import Card, SignedCard
+from e2e_support.user import card_in
 from e2e_support.vocab import AuthorRole, Kind, Lifecycle, Role
 
 _USER, _TEAM = AuthorRole.USER, AuthorRole.DEVICE
@@ -127,7 +127,7 @@ def _opened(body: OpenBody, fact: Fact, policy: Policy) -> TicketState:
 
 def _opened_for(body: OpenForBody, fact: Fact, policy: Policy) -> TicketState:
     """Return a ticket that begins with the team's word; nobody waits for the team yet."""
-    card = Card.from_bytes(SignedCard.from_bytes(body.card).card)
+    card = card_in(body.card)
     return TicketState(
         body.subject,
         body.category,

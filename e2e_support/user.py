@@ -132,5 +132,14 @@ def open_card(signed: bytes, team_id: TeamId, mailbox: MailboxId | None = None) 
     return card
 
 
+def card_in(signed: bytes) -> Card:
+    """Return the card in a ``SignedCard`` that ``open_card`` has found good before.
+
+    Raises:
+        PeerError: ``malformed``.
+    """
+    return Card.from_bytes(SignedCard.from_bytes(signed).card)
+
+
 def _bad_text(why: str) -> UsageError:
     return UsageError("bad_card", f"this is not a user's card: {why}", hint="Copy the whole card again.")

@@ -6,7 +6,7 @@ from e2e_support.content import MergeBody, NoteBody, OpenBody, OpenForBody
 from e2e_support.conversation import Opened
 from e2e_support.reasons import refusal
 from e2e_support.ticket_keys import ticket_number
-from e2e_support.user import Card, SignedCard
+from e2e_support.user import card_in
 from e2e_support.vocab import Kind, Lifecycle, Verdict
 from e2e_support_console.lifecycle import TicketLife
 from e2e_support_console.logs import Log
@@ -74,7 +74,7 @@ def _proof(log: Log) -> tuple[bytes, bytes]:
         case OpenBody(user_proof=proof) if first.verdict is Verdict.OK and first.inner is not None:
             return first.inner.author.key, proof
         case OpenForBody(card=signed) if first.verdict is Verdict.OK:
-            card = Card.from_bytes(SignedCard.from_bytes(signed).card)
+            card = card_in(signed)
             return card.author_key, card.user_proof
         case _:
             return b"", b""
