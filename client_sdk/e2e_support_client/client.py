@@ -366,8 +366,8 @@ class SupportClient:
     ) -> int:
         """Write tickets into one file that anybody can read and verify offline; return how many.
 
-        It is a ZIP with pages for people and signed sheets for ``check_export`` (protocol 5.11). All of it is in
-        the clear; keys of tickets are not in it.
+        They leave with what the relay has now if it can be reached. The file is a ZIP with pages for people and
+        signed sheets for ``check_export`` (protocol 5.11). All of it is in the clear; keys of tickets are not in it.
 
         Args:
             target: the file to make.
@@ -377,7 +377,8 @@ class SupportClient:
             on_progress: told after every ticket.
 
         Raises:
-            UsageError: ``unknown_ticket``, ``no_tickets``, ``file_exists``, ``cannot_write``.
+            UsageError: ``unknown_ticket``, ``not_stored``, ``not_a_ticket``, ``no_tickets``, ``file_exists``,
+                ``cannot_write``.
             SupportError: a file could not be fetched; nothing was written.
         """
         context = self._require(self._context)

@@ -21,7 +21,7 @@ from e2e_support_client.erased_store import ErasedRow
 from e2e_support_client.model import Message, State, Ticket, TicketSummary, utc
 from e2e_support_client.room import Room
 from e2e_support_client.rooms import Rooms
-from e2e_support_client.store import ItemRow, LocalStore
+from e2e_support_client.store import ItemRow, LocalStore, TicketRow
 from e2e_support_client.team import Team
 from e2e_support_client.view import actions, assignee_name, closing_of, messages, summary, team_events
 
@@ -90,6 +90,21 @@ class Reader:
         except SupportError:
             pass
         return ""
+
+    async def stored_row(self, number: str) -> TicketRow:
+        """Return a ticket that has reached the relay.
+
+        Raises:
+            UsageError: ``not_stored``, ``unknown_ticket``, ``bad_number``.
+        """
+        row = await self._rooms.row(number)
+        if row.number in await self.waiting():
+            raise UsageError(
+                "not_stored",
+                f"{row.number} itself is not stored yet",
+                hint="Send what is kept first: then it can be written into, or exported.",
+            )
+        return row
 
     async def waiting(self) -> dict[str, ItemRow]:
         """Return the openings that are not stored yet, by the number that they have already."""
@@ -222,8 +237,8 @@ def _waiting_line(item: ItemRow) -> TicketSummary:
 
 def _erased_line(row: ErasedRow) -> TicketSummary:
     """Return what is left of an erased ticket."""
-    text, at = f"Erased by {row.by or 'you'}", utc(row.at)
-    return TicketSummary(row.number, "", "erased", text, "", "", at, at, 0)
+    text = f"Erased by {row.by or 'you'}"
+    return TicketSummary(row.number, "", "erased", text, "", "", row.at, row.at, 0)
 
 
 def _ends(state: TicketState, policy: Policy) -> tuple[datetime | None, datetime | None, datetime | None]:

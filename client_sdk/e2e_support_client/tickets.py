@@ -12,7 +12,6 @@ from typing import Final, Literal
 from e2e_support.codec import Message as Body
 from e2e_support.content import CloseBody, MessageBody, OpenBody, Pair, ReopenBody
 from e2e_support.crypto.suite import KEM_PUBLIC, PUBLIC_SIGN
-from e2e_support.errors import UsageError
 from e2e_support.ticket_keys import parse_number
 from e2e_support.vocab import Kind
 from e2e_support_client.courier import prepare
@@ -21,7 +20,6 @@ from e2e_support_client.delivery import no_progress
 from e2e_support_client.erasing import TicketErasing
 from e2e_support_client.lifecycle import TicketList
 from e2e_support_client.model import Attachable, Message, OnProgress, Page, Ticket, TicketRef, TicketSummary
-from e2e_support_client.store import TicketRow
 
 Offline = Literal["queue", "raise"]
 Order = Literal["updated", "created"]
@@ -171,7 +169,7 @@ class Tickets(TicketList, TicketErasing):
             UsageError: ``unknown_ticket``, ``bad_number``, ``not_stored``, or the rule that stands against it.
             TrustError: as for ``create``, likewise ``TransportError``.
         """
-        row = await self._stored_row(number)
+        row = await self._reader.stored_row(number)
         _, body = await self._context.guarded("", _text(body))
         return await self._send(
             Kind.MESSAGE,
@@ -191,7 +189,7 @@ class Tickets(TicketList, TicketErasing):
             note: why, where the policy wants that.
             offline: as for ``create``.
         """
-        row = await self._stored_row(number)
+        row = await self._reader.stored_row(number)
         return await self._send(Kind.CLOSE, CloseBody(_text(note), ""), row.number, offline=offline)
 
     async def reopen(self, number: str, body: str, *, offline: Offline = "queue") -> TicketRef:
@@ -202,7 +200,7 @@ class Tickets(TicketList, TicketErasing):
             body: the text.
             offline: as for ``create``.
         """
-        row = await self._stored_row(number)
+        row = await self._reader.stored_row(number)
         return await self._send(Kind.REOPEN, ReopenBody(_text(body)), row.number, offline=offline)
 
     # --- reading -----------------------------------------------------------------------------------------
@@ -290,17 +288,6 @@ class Tickets(TicketList, TicketErasing):
         manifest = await self._reader.manifest(row.number, name, seq)
         keys = self._context.rooms.keys(row)
         return await self._context.courier.download(keys, manifest, Path(target), on_progress, force=force)
-
-    async def _stored_row(self, number: str) -> TicketRow:
-        """Return a ticket that has reached the relay."""
-        row = await self._context.rooms.row(number)
-        if row.number in await self._reader.waiting():
-            raise UsageError(
-                "not_stored",
-                f"{row.number} itself is not stored yet",
-                hint="Send what is kept first; then write into it.",
-            )
-        return row
 
     async def _send(
         self,

@@ -14,11 +14,14 @@ from e2e_support.crypto.secret import SECRET_ACCESS, Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import SupportError, UsageError
 from e2e_support.limits import CHUNK_SIZE
-from e2e_support_client import BlockingSupportClient, FileSpec
+from e2e_support.vocab import Verdict
+from e2e_support_client import BlockingSupportClient, FileSpec, clock
 from e2e_support_client.archive.checking import check_export
 from e2e_support_client.archive.parcel import ParcelWriter
 from e2e_support_client.archive.sealing import seal_cover
 from e2e_support_client.client import ClientOptions
+from e2e_support_client.testing import Fault
+from lifecycle_kit import Desk
 from user_kit import BODY, SUBJECT, Console, World, fake_world
 
 PICTURE = b"not a picture, but three chunks of bytes" * 15_000
@@ -201,6 +204,62 @@ async def test_junk_is_refused_in_words(tmp_path: Path, text: str) -> None:
         check_export(junk)
 
 
+async def test_a_ticket_that_the_team_opened_is_its_users(tmp_path: Path) -> None:
+    """Its user stands for it by the key of their card, also before they have written a word in it."""
+    world, target = fake_world(tmp_path), tmp_path / "tickets.zip"
+    async with world.client() as user:
+        await user.verify_team()
+        number = await Desk(world).open_for(await user.tickets.card())
+        assert await user.export(target) == 1
+    assert [ticket.number for ticket in check_export(target).tickets] == [number]
+
+    def sign(members: Members) -> None:
+        stranger = SigningKey(Secret(bytes(32)))
+        members["bundle.sig"] = seal_cover(members["bundle.json"], [(stranger.public, stranger)])
+
+    with pytest.raises(SupportError, match="not signed by its user"):
+        check_export(rewritten(target, sign))
+
+
+async def test_a_ticket_that_is_named_twice_leaves_once(tmp_path: Path) -> None:
+    """However its number is spelled, one sheet stands for it, and with it what the team said since the last look."""
+    world, target = fake_world(tmp_path), tmp_path / "tickets.zip"
+    async with world.client() as user:
+        number = (await user.tickets.create(SUBJECT, BODY, category="billing")).number
+        await world.console.answer(number)
+        assert await user.export(target, number, number.lower()) == 1
+    (ticket,) = check_export(target).tickets
+    assert ticket.verdicts == {Verdict.OK: 2}
+
+
+async def test_a_ticket_that_waits_cannot_leave(tmp_path: Path) -> None:
+    """A ticket that is kept on this device alone is called so."""
+    world, target = fake_world(tmp_path), tmp_path / "tickets.zip"
+    async with world.client() as user:
+        await user.verify_team()
+        world.fake.inject(Fault.OFFLINE)
+        ref = await user.tickets.create(SUBJECT, BODY, category="billing")
+        with pytest.raises(UsageError) as error:
+            await user.export(target, ref.number)
+    assert error.value.code == "not_stored"
+
+
+async def test_what_is_no_ticket_keeps_no_ticket_back(tmp_path: Path) -> None:
+    """Somebody of the team puts a stranger's card into a place that is kept free: all others still leave."""
+    world, target = fake_world(tmp_path), tmp_path / "tickets.zip"
+    async with world.client("other") as other:
+        await other.verify_team()
+        strange = await other.tickets.card()
+    async with world.client() as user:
+        ref = await user.tickets.create(SUBJECT, BODY, category="billing")
+        junk = await Desk(world).open_for(await user.tickets.card(), for_card=strange)
+        assert await user.export(target) == 1
+        with pytest.raises(UsageError) as error:
+            await user.export(target, junk, force=True)
+    assert error.value.code == "not_a_ticket"
+    assert [ticket.number for ticket in check_export(target).tickets] == [ref.number]
+
+
 # --- files that were made to harm, and exporters who cheat ---------------------------------------------------
 
 
@@ -240,6 +299,27 @@ async def test_an_exporter_adds_nothing_to_a_file(tmp_path: Path, monkeypatch: p
         await user.export(target)
     with pytest.raises(SupportError, match=r"longer than|too large"):
         check_export(target)
+
+
+async def test_a_name_that_is_no_text_is_refused_in_words(tmp_path: Path) -> None:
+    """A directory whose names are no UTF-8 although it says so gives a clear error and no crash."""
+    target = tmp_path / "names.zip"
+    with zipfile.ZipFile(target, "w") as parcel:
+        parcel.writestr("\u00e4\u00e4", b"")
+    target.write_bytes(target.read_bytes().replace("\u00e4\u00e4".encode(), b"\xff\xff\xff\xff"))
+    with pytest.raises(SupportError, match="damaged"):
+        check_export(target)
+
+
+async def test_a_time_beyond_all_calendars_is_shown_as_the_last(tmp_path: Path) -> None:
+    """An exporter may sign any number as the time: the check says so and does not break."""
+    world, target = fake_world(tmp_path), tmp_path / "late.zip"
+    with pytest.MonkeyPatch.context() as patch:
+        async with world.client() as user:
+            await user.tickets.create(SUBJECT, BODY, category="billing")
+            patch.setattr(clock, "now", lambda: 2**53 - 1)
+            await user.export(target)
+    assert check_export(target).exported_at.year == 9999
 
 
 # --- without await, and as commands --------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from e2e_support.attachment import Plan, Sealer
-from e2e_support.content import StaffBody
+from e2e_support.content import OpenForBody, StaffBody
 from e2e_support.conversation import Opened
 from e2e_support.crypto.hash import same
 from e2e_support.crypto.secret import Secret
@@ -21,6 +21,7 @@ from e2e_support.roster import TrustedRoster
 from e2e_support.thread import StaffThread, Thread
 from e2e_support.ticket_keys import ticket_number
 from e2e_support.ticket_state import advance, label
+from e2e_support.user import card_in
 from e2e_support.vocab import AuthorRole, Verdict
 from e2e_support.wire import Head
 from e2e_support_client.archive.parcel import ParcelReader
@@ -187,13 +188,20 @@ def _check_user(sheet: Sheet, entries: list[Opened], by: Exporter) -> None:
     """A user stands for their own tickets only, each by the key that signed in it."""
     if by.device:
         return
-    authors = {
-        entry.inner.author.key
-        for entry in entries
-        if entry.inner and entry.inner.author.role is AuthorRole.USER and entry.verdict is Verdict.OK
-    }
+    authors = set(_authors(entries))
     if not authors or not authors <= by.author_keys:
         raise bad_export(f"{sheet.number} is not signed by its user")
+
+
+def _authors(entries: list[Opened]) -> Iterator[bytes]:
+    """Yield the user's author key in every entry that tells it; one that the team opened has it in the card."""
+    for entry in entries:
+        if entry.verdict is not Verdict.OK or entry.inner is None:
+            continue
+        if entry.inner.author.role is AuthorRole.USER:
+            yield entry.inner.author.key
+        elif isinstance(entry.body, OpenForBody):
+            yield card_in(entry.body.card).author_key
 
 
 def _check_file(parcel: ParcelReader, mailbox: MailboxId, file: FileMember, entries: list[Opened]) -> None:

@@ -42,9 +42,11 @@ async def export_own(
         force: whether an existing file is replaced.
 
     Raises:
-        UsageError: ``unknown_ticket``, ``no_tickets``, ``file_exists``, ``cannot_write``.
+        UsageError: ``unknown_ticket``, ``not_stored``, ``not_a_ticket``, ``no_tickets``, ``file_exists``,
+            ``cannot_write``.
         SupportError: a file could not be fetched; nothing was written.
     """
+    await context.reader.sync()  # what is known leaves if the relay cannot be asked
     rows = await _rows(context, numbers)
     signers: list[Signer] = []
     with exporting(target, context.team.roster, force=force) as export:
@@ -60,13 +62,18 @@ async def export_own(
 
 async def _rows(context: Context, numbers: Sequence[str]) -> list[TicketRow]:
     if numbers:
-        return [await context.rooms.row(number) for number in numbers]
-    waiting = await context.reader.waiting()
-    rows = [row for row in await context.store.tickets() if row.number not in waiting]
-    stored = [row for row in rows if await context.store.records(row.number)]
-    if not stored:
+        named = [await context.reader.stored_row(number) for number in numbers]
+        return list({row.number: row for row in named}.values())
+    rows = [row for row in await context.store.tickets() if await _is_ticket(context, row)]
+    if not rows:
         raise UsageError("no_tickets", "there is nothing to export yet", hint="Open a ticket first.")
-    return stored
+    return rows
+
+
+async def _is_ticket(context: Context, row: TicketRow) -> bool:
+    """Tell whether an opening stands in a place: others can put anything into one that is kept free."""
+    async with context.rooms.open(row.number) as room:
+        return room.thread.state is not None
 
 
 async def _leaving(context: Context, row: TicketRow, keys: TicketKeys, fetch: Fetch | None) -> Leaving:

@@ -20,7 +20,7 @@ from e2e_support_client.archive.sheets import MEMBERS_MAX, bad_export
 TEXT_MAX: Final = 256 * MIB
 # What is packed is mostly ciphertext, whose texts stand in pages once more; a bomb grows a thousandfold.
 GROWTH_MAX: Final = 64
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, OverflowError)
 
 
 class ParcelWriter:
