@@ -9,7 +9,7 @@ from e2e_support.errors import UsageError
 REASONS: Final[dict[str, tuple[str, str]]] = {
     "not_allowed": ("this side may not do that", "Look at what the ticket offers now."),
     "not_first": ("a ticket is opened once", "Write a message instead."),
-    "closed": ("the ticket is closed", "Open a new ticket that refers to this one."),
+    "closed": ("the ticket is closed", "Reopen it, or open a new ticket that refers to this one."),
     "not_closed": ("the ticket is not closed", "Nothing needs to be reopened."),
     "reopen_never": ("closed tickets stay closed here", "Open a new ticket that refers to this one."),
     "reopen_window_over": ("the time to reopen is over", "Open a new ticket that refers to this one."),

@@ -62,7 +62,7 @@ class Notices:
             read = row.id <= marked or _was_seen(row, tickets.get(row.number))
             if not row.own and _is_told(row, self._team.roster.policy) and not (read and unread):
                 found.append(await self._notification(row, read=read))
-        return tuple(found)
+        return tuple(sorted(found, key=lambda one: one.at, reverse=True))
 
     async def mark_read(self) -> None:
         """Remember that the person has seen everything that is in the list now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from e2e_support.codec import Message
-from e2e_support.content import OpenBody
+from e2e_support.content import CloseBody, OpenBody
 from e2e_support.crypto.secret import draw
 from e2e_support.errors import SupportError, TransportError, UsageError
 from e2e_support.ids import ID_SIZE, MessageId
@@ -145,11 +145,17 @@ class Outbox:
 
         Raises:
             TransportError: without ``keep_waiting``.
-            SupportError: the draft is kept, with this error's code.
+            SupportError: the draft is kept, with this error's code; a refused closing in which nothing is said is
+                not, for it must not close the ticket at a later try.
         """
         try:
             await self._send_earlier(key, on_progress)
             return TicketRef(await self._delivery.run(key, on_progress), State.STORED)
+        except UsageError:
+            row = await self._store.item(key)
+            if row is not None and _is_wordless(row):
+                await self._store.remove_item(key)
+            raise
         except TransportError:
             row = await self._store.item(key)
             if row is None or keep_waiting:
@@ -182,6 +188,15 @@ class Outbox:
             current = await self._store.item(row.key) or row
             state = State.QUEUED if passes(error) else State.FAILED
             return TicketRef(current.number, state), error.retryable
+
+
+def _is_wordless(row: ItemRow) -> bool:
+    return (
+        row.state is State.FAILED
+        and row.sealed is None
+        and row.kind is Kind.CLOSE
+        and not CloseBody.from_bytes(row.body).note
+    )
 
 
 def _state(row: ItemRow) -> State:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from e2e_support.policy import Policy
+from e2e_support.policy_parts import PriorityMode
 from e2e_support.reasons import REASONS
 from e2e_support.vocab import Verdict
 from e2e_support_client.model import (
@@ -190,7 +191,7 @@ def ref_text(ref: TicketRef, what: str) -> str:
 def list_text(page: Page, now: int) -> str:
     """Return the tickets, a line each; unread ones are marked."""
     if not page.items:
-        return "No tickets yet. Open one: e2e-ticket new --category C --subject S --body B"
+        return "No tickets to show (--all: hidden ones too). Open one: e2e-ticket new --category C --subject S --body B"
     rows = [
         (
             f"*{ticket.unread}" if ticket.unread else "",
@@ -324,7 +325,8 @@ def categories_text(policy: Policy) -> str:
     """Return what a ticket can be about, with the team's advice."""
     rows = [(c.id, plain_line(c.label), plain_line(c.guidelines)) for c in policy.categories]
     levels = ", ".join(level.id for level in policy.priority.levels)
-    return table(rows) + (f"\n\nPriorities: {levels}" if levels else "")
+    chosen = policy.priority.mode is PriorityMode.USER and levels
+    return table(rows) + (f"\n\nPriorities: {levels}" if chosen else "")
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

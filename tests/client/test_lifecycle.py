@@ -373,6 +373,21 @@ async def test_the_bell_tells_what_the_team_does(world: World) -> None:
         assert await bell(user) == [(number, kind) for kind in kinds]
 
 
+async def test_the_bell_goes_by_time_after_a_restore(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tickets come back one after the other, and what happened in them stands in order all the same."""
+    clocks = Clocks(world, monkeypatch)
+    async with world.client() as user:
+        phrase = (await user.register()).recovery_phrase
+        one, two = await new(user), await new(user)
+        for number in (one, two, one):
+            clocks.pass_by(hours=1)
+            await world.console.answer(number)
+    async with world.client("restored") as restored:
+        await restored.restore(phrase)
+        told = await bell(restored, unread=False)
+    assert told == [(one, "response"), (two, "response"), (one, "response")]
+
+
 async def test_what_was_seen_stays_seen(world: World) -> None:
     """Showing a ticket reads its lines, marking reads all; both survive a restart, and what comes later is new."""
     async with world.client() as user:

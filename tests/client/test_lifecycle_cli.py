@@ -101,6 +101,23 @@ def with_policy(policy: Policy) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("shell", [policy], indirect=True, ids=[policy.preset])
 
 
+# --- what strangers read -----------------------------------------------------------------------------------------
+
+
+def test_an_empty_list_claims_nothing(shell: Shell) -> None:
+    """Where no ticket fits, or all are hidden, nobody is told that there are none."""
+    number = shell.new()
+    assert "yet" not in shell.run("list", "--status", "closed")[0]
+    shell.run("close", number)
+    shell.run("hide", number)
+    assert "--all" in shell.run("list")[0]
+
+
+def test_priorities_are_offered_to_those_who_choose(shell: Shell) -> None:
+    """Where the team sets the priority, users are not told of levels."""
+    assert "Priorities" not in shell.run("categories")[0]
+
+
 # --- contracts for programs --------------------------------------------------------------------------------------
 
 

@@ -91,6 +91,16 @@ async def test_rules_hold_offline_too(world: World) -> None:
         assert error.code == "subject_too_long"
 
 
+@pytest.mark.parametrize(("note", "kept"), [("", 0), ("I have found it.", 1)])
+async def test_a_refused_closing_comes_back_only_with_words(world: World, note: str, kept: int) -> None:
+    """Closing what is closed leaves nothing that a later try would carry out, once the ticket is open again."""
+    async with world.client() as user:
+        number = await opened(user)
+        await user.tickets.close(number)
+        assert (await refusal(user.tickets.close(number, note=note))).code == "closed"
+        assert len(await user.outbox.list()) == kept
+
+
 async def test_what_waits_survives_a_restart(world: World) -> None:
     """Drafts are on the disk: another process sends them."""
     world.fake.inject(Fault.OFFLINE)
