@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from e2e_support_client.model import EventKind, Role, State, utc
 from e2e_support_client.terminal import stamp
@@ -24,17 +25,17 @@ class ErasedRow:
 
     Attributes:
         number: as people knew it.
-        at: when, in seconds since 1970.
+        at: when, as whoever erased it says.
         by: the administrator's name; empty for the user.
     """
 
     number: str
-    at: int
+    at: datetime
     by: str
 
     def error(self) -> Erased:
         """Return what is said to whoever asks for the ticket."""
-        return Erased(self.number, utc(self.at), self.by, you=True)
+        return Erased(self.number, self.at, self.by, you=True)
 
 
 class ErasedStore:
@@ -90,4 +91,4 @@ class ErasedStore:
 
 
 def _row(row: Row) -> ErasedRow:
-    return ErasedRow(row["number"], row["at"], row["by"])
+    return ErasedRow(row["number"], utc(row["at"]), row["by"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from e2e_support.ids import MailboxId
@@ -22,7 +23,7 @@ class ErasedTicket:
         mailbox: its shared log.
         staff_log: its staff log.
         number: as people knew it.
-        at: when, as whoever erased it says; seconds since 1970.
+        at: when, as whoever erased it says.
         by: the administrator's name; empty for its user.
         statement: the tombstone.
     """
@@ -30,13 +31,13 @@ class ErasedTicket:
     mailbox: MailboxId
     staff_log: MailboxId
     number: str
-    at: int
+    at: datetime
     by: str
     statement: bytes
 
     def error(self) -> Erased:
         """Return what is said to whoever asks for the ticket."""
-        return Erased(self.number, utc(self.at), self.by)
+        return Erased(self.number, self.at, self.by)
 
 
 _BOTH: Final = "(?1, ?2)"  # shared log and staff log
@@ -125,4 +126,5 @@ async def heard_of(change: Transaction, mailboxes: Iterable[MailboxId]) -> None:
 
 
 def _erased(row: Row) -> ErasedTicket:
-    return ErasedTicket(*row)
+    mailbox, staff_log, number, at, label, statement = row
+    return ErasedTicket(mailbox, staff_log, number, utc(at), label, statement)

@@ -197,6 +197,4 @@ async def test_no_word_stays_in_the_index_of_the_search(tmp_path: Path) -> None:
         assert found(tmp_path / "home" / STORE_NAME, keys.store_key) == ["quaggabody"]
         await team.inbox.erase(user.number)
         assert found(tmp_path / "home" / STORE_NAME, keys.store_key) == []
-        assert (await team.inbox.search("harmless7x7")).tickets or (
-            await team.inbox.search("harmless7x7")
-        ).messages
+        assert (await team.inbox.search("harmless7x7")).tickets == 1

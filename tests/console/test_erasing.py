@@ -199,6 +199,26 @@ async def late_note(team: TeamClient, user: User) -> None:
     await StaffLogs(team.desk).ready(user.mailbox, log.conversation.chain.head)
 
 
+async def test_88_a_restored_relay_is_told_again(tmp_path: Path) -> None:
+    """A relay that comes back from an old backup with an erased ticket erases it again, and nobody gets it back."""
+    room = Room(tmp_path)
+    async with await room.found() as team:
+        user = await told(room, team)
+        staff_log = team.desk.staff_log(user.mailbox)
+        boxes = room.relay._mailboxes  # pyright: ignore[reportPrivateUsage]
+        backup = {mailbox: list(boxes[mailbox].log) for mailbox in (user.mailbox, staff_log)}
+        await team.inbox.erase(user.number)
+        await team.catch_up()
+        for mailbox, log in backup.items():
+            boxes[mailbox].tombstone, boxes[mailbox].log = None, log
+        await user.pull()
+        await user.say("Are you there?")
+        await team.catch_up()
+        assert not set(backup) & set(room.relay.mailboxes)
+        assert (await left(team, user)).data["erased_by"] == "Anna"
+        assert await rows(team, "entries") == 0
+
+
 # --- whom a console believes (attacks 80, 81) --------------------------------------------------------------
 
 
