@@ -219,7 +219,14 @@ class Text:
         return value
 
     def dump(self, value: str) -> Value:
-        return self.load(unicodedata.normalize("NFC", value))
+        text = unicodedata.normalize("NFC", value)
+        if len(text) > self.most:
+            raise UsageError(
+                "text_too_long",
+                f"the text is too long: {len(text):,} characters, at most {self.most:,} fit",
+                hint="Shorten it, or attach it as a file.",
+            )
+        return self.load(text)
 
     def describe(self) -> str:
         return f"text ≤ {self.most}"
@@ -313,7 +320,7 @@ class Message:
         """Return the canonical bytes.
 
         Raises:
-            UsageError: ``malformed`` when a field is outside its bounds.
+            UsageError: ``text_too_long`` for a text, ``malformed`` for any other field outside its bounds.
         """
         try:
             data = encode(self.dump())

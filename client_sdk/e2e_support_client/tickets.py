@@ -12,6 +12,8 @@ from typing import Final, Literal
 from e2e_support.codec import Message as Body
 from e2e_support.content import CloseBody, MessageBody, OpenBody, Pair, ReopenBody
 from e2e_support.crypto.suite import KEM_PUBLIC, PUBLIC_SIGN
+from e2e_support.limits import SUBJECT_MAX
+from e2e_support.reasons import refusal
 from e2e_support.ticket_keys import parse_number
 from e2e_support.vocab import Kind
 from e2e_support_client.courier import prepare
@@ -75,6 +77,8 @@ class Tickets(TicketList, TicketErasing):
             TransportError: with ``offline="raise"`` only.
         """
         subject, body = await self._context.guarded(_text(subject).strip(), _text(body))
+        if len(subject) > SUBJECT_MAX:
+            raise refusal("subject_too_long")
         opening = OpenBody(
             subject,
             body,

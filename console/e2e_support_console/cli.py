@@ -108,7 +108,7 @@ async def _show(options: Namespace, terminal: Terminal) -> None:
 
 
 async def _resolve(options: Namespace, terminal: Terminal) -> None:
-    note = read_text(options.note, "How was it resolved?")
+    note = read_text(options.note, "How was it resolved?") if options.note is not None else ""
     async with await unlocked(options) as team:
         await known(team, options.number)
         say_stored(terminal, await team.inbox.resolve(options.number, note), "Marked resolved")
@@ -222,7 +222,7 @@ def _ticket_commands(commands: Commands) -> None:
     numbered(commands, "show", _show, "show a ticket with its notes")
     resolve = numbered(commands, "resolve", _resolve, "mark a ticket resolved")
     resolve.add_argument(
-        "--note", metavar="TEXT", required=True, help="how it was resolved; `-`: standard input"
+        "--note", metavar="TEXT", help="how it was resolved, if the policy wants it; `-`: from standard input"
     )
     close = numbered(commands, "close", _close, "close a ticket")
     close.add_argument("--note", metavar="TEXT", help="why; `-`: from standard input")

@@ -204,6 +204,8 @@ def test_refusals_of_records(shell: Shell) -> None:
     assert code("new", "--subject", "x" * 201, *long, "--category", "bug") == "subject_too_long"
     assert code("new", *named, *short, "--category", "bug") == "text_too_short"
     assert code("new", *named, "--body", "x" * 2001, "--category", "bug") == "text_too_long"
+    assert code("new", *named, "--body", "x" * 20_001, "--category", "bug") == "text_too_long"
+    assert code("new", "--subject", "x" * 999, *long, "--category", "bug") == "subject_too_long"
     assert code("new", *WORDS, "gossip") == "unknown_category"
     assert code("new", *WORDS, "bug", "--priority", "high") == "priority_not_yours"
     assert code("new", *WORDS, "bug", "--field", "feature=Moon") == "unknown_field"

@@ -167,6 +167,14 @@ def test_a_conversation_on_the_command_line(team: Shell) -> None:
     ]  # fmt: skip
 
 
+def test_the_policy_decides_whether_a_resolution_needs_a_note(team: Shell) -> None:
+    """`resolve` without a note is refused where the policy wants one, and done where it does not."""
+    number = team.ticket()
+    assert team.error("resolve", number, code=1)["code"] == "resolution_note_needed"
+    team("policy", "set", "resolution_note=optional", "--yes")
+    assert team.data("resolve", number)["status_id"] == "resolved"
+
+
 def test_people_read_notes_as_notes(team: Shell) -> None:
     """Printed for people, a note has a bar and says who can read it, and the resolution is pinned on top."""
     number = team.ticket()
@@ -281,7 +289,7 @@ def test_what_was_put_aside_is_counted(team: Shell) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("frobnicate",), ("show",), ("resolve", "T-7K3M9-QXF20"), ("team",), ("inbox", "--what")],
+    [(), ("frobnicate",), ("show",), ("resolve",), ("team",), ("inbox", "--what")],
 )
 def test_wrong_use_exits_with_two(shell: Shell, arguments: tuple[str, ...]) -> None:
     """A missing or unknown command or argument exits with 2 and names the help."""

@@ -223,6 +223,14 @@ def test_a_message_out_of_bounds_is_not_sent(tree: Tree) -> None:
         tree.to_bytes()
 
 
+def test_a_text_that_is_too_long_says_what_fits() -> None:
+    """Whoever writes too much learns how much it is and how much fits, in words for people."""
+    with pytest.raises(UsageError) as error:
+        Tree(Colour.RED, b"ab", b"", "abcde", Leaf(1), ()).to_bytes()
+    assert error.value.code == "text_too_long"
+    assert str(error.value) == "the text is too long: 5 characters, at most 4 fit"
+
+
 def test_a_message_over_its_limit_is_not_sent() -> None:
     """The size limit of a message holds for the writer too."""
 
