@@ -14,10 +14,11 @@ from e2e_support.ids import MailboxId
 from e2e_support.wire import FeedItem, FeedPage
 from e2e_support_console.alarms import new_alarm, raise_alarms
 from e2e_support_console.erased import heard_of
-from e2e_support_console.index import number_of, remember
+from e2e_support_console.index import bytes_of, number_of, remember
 from e2e_support_keys.store import Queries, Transaction
 
 _CURSOR: Final = "cursor"
+_STEP: Final = "step"
 _ASK: Final = (
     "Tell whoever runs the relay, and keep the alarm: the relay may be restored, broken or dishonest."
 )
@@ -43,25 +44,45 @@ async def cursor(queries: Queries) -> int:
     return await number_of(queries, _CURSOR)
 
 
-async def take_page(change: Transaction, after: int, page: FeedPage, *, now: int) -> None:
+async def take_page(change: Transaction, after: int, page: FeedPage, *, now: int) -> bool:
     """Note what a page of the feed says, and raise an alarm for what it does not say (§3.6).
 
     Args:
         change: the transaction.
-        after: the cursor that was asked for.
-        page: the relay's answer.
+        after: how far the feed was followed.
+        page: the relay's answer, which begins with the last step that was followed.
         now: seconds since 1970.
+
+    Returns:
+        Whether the feed goes on; otherwise it went back, and is followed from its beginning.
     """
-    if page.newest < after:
+    known, new = _split(after, page)
+    if page.newest < after or await _is_another(change, known):
         await raise_alarms(change, [new_alarm(_rollback(after, page.newest), now=now)])
         await change.execute(_COMPARE)
         await remember(change, _CURSOR, 0)
-        return
-    trouble = _gap(after, page)
+        return False
+    trouble = _gap(after, page.newest, new)
     if trouble:
         await raise_alarms(change, [new_alarm(trouble, now=now)])
-    await _note(change, page.items)
-    await remember(change, _CURSOR, max([after, *(item.cursor for item in page.items)]))
+    await _note(change, new)
+    await remember(change, _CURSOR, max([after, *(item.cursor for item in new)]))
+    if new:
+        await remember(change, _STEP, new[-1].to_bytes())
+    return True
+
+
+def _split(after: int, page: FeedPage) -> tuple[FeedItem | None, tuple[FeedItem, ...]]:
+    """Return the step that was followed last, if the page has it, and those behind it."""
+    if after and page.items and page.items[0].cursor == after:
+        return page.items[0], page.items[1:]
+    return None, page.items
+
+
+async def _is_another(queries: Queries, step: FeedItem | None) -> bool:
+    """Tell whether the relay went back behind a step and has gone on from there; an erased one is zeros (§3.9)."""
+    kept = await bytes_of(queries, _STEP)
+    return step is not None and any(step.mailbox_id) and kept not in {b"", step.to_bytes()}
 
 
 _COMPARE: Final = """
@@ -93,11 +114,11 @@ async def expect(change: Transaction, promised: Iterable[tuple[MailboxId, int]])
     await change.execute_many(sql, promised)
 
 
-def _gap(after: int, page: FeedPage) -> PeerError | None:
+def _gap(after: int, newest: int, items: tuple[FeedItem, ...]) -> PeerError | None:
     """Return the alarm for steps that are missing: the cursor grows by exactly one (§3.6)."""
-    cursors = [item.cursor for item in page.items]
+    cursors = [item.cursor for item in items]
     expected = list(range(after + 1, after + 1 + len(cursors)))
-    if cursors != expected or (not cursors and page.newest > after):
+    if cursors != expected or (not cursors and newest > after):
         return PeerError(
             "feed_gap", f"the relay withheld something after step {after} of its feed", hint=_ASK
         )
@@ -105,7 +126,7 @@ def _gap(after: int, page: FeedPage) -> PeerError | None:
 
 
 def _rollback(after: int, newest: int) -> PeerError:
-    why = f"the relay's feed went back from step {after} to {newest}"
+    why = f"the relay's feed went back behind step {after}; it is at {newest} now"
     return PeerError("feed_rollback", why, hint=_ASK)
 
 

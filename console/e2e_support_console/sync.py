@@ -121,11 +121,10 @@ class Sync:
         desk = self._desk
         for _ in range(PAGES_MAX):
             after = await feed.cursor(desk.store)
-            page = await desk.relay.feed(desk.team_id, after, desk.capability())
+            page = await desk.relay.feed(desk.team_id, max(0, after - 1), desk.capability())
             async with desk.store.transaction() as change:
-                await feed.take_page(change, after, page, now=clock.now())
-            went_back = page.newest < after
-            if not went_back and (not page.items or page.items[-1].cursor >= page.newest):
+                went_on = await feed.take_page(change, after, page, now=clock.now())
+            if went_on and (not page.items or page.items[-1].cursor >= page.newest):
                 return
 
     # --- mailboxes ---------------------------------------------------------------------------------------
