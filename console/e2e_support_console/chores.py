@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from e2e_support.codec import Message
-from e2e_support.content import AssignBody, EmptyBody, FieldsBody, StatusBody
+from e2e_support.content import AssignBody, EmptyBody, FieldsBody
 from e2e_support.conversation import Opened
 from e2e_support.errors import PeerError, UsageError
 from e2e_support.ids import MemberId
 from e2e_support.thread import StaffThread, Thread
 from e2e_support.ticket_state import DAY, Fact
-from e2e_support.vocab import WRITERS, AuthorRole, Kind, Lifecycle
+from e2e_support.vocab import WRITERS, AuthorRole, Kind
 from e2e_support_client import clock
 from e2e_support_console.desk import Desk
 from e2e_support_console.due import before_idle, default_assignee, quiet_due
@@ -34,7 +34,6 @@ from e2e_support_console.ticket_row import TicketRow
 
 AT_ONCE: Final = 32
 """Tickets that are written to at the same time: each waits for the relay twice or more."""
-_SET: Final = 2  # of ``StatusBody``
 Work = Callable[[TicketRow], Awaitable[bool]]
 
 
@@ -135,7 +134,10 @@ class Chores:
         return self.desk.roster.may_be_assigned(MemberId(row.assign_to), self.desk.roster.head)
 
     async def _assign(self, row: TicketRow) -> bool:
-        """Give a ticket to its default assignee, in the log in which the policy wants that."""
+        """Give a ticket to its default assignee, in the log in which the policy wants that.
+
+        Users are told of no progress where they do not see the assignee: nobody has looked at the ticket yet.
+        """
         shared, staff = await self._logs(row)
         policy, opened_under = self.desk.roster.policy, self.desk.roster.policy_at(row.policy_seq)
 
@@ -149,11 +151,6 @@ class Chores:
         if not still():
             return False
         staff = await StaffLogs(self.desk).ready(row.mailbox, shared.conversation.chain.head)
-        if policy.moves.assign_progress:  # first, so that whoever finds it assigned finds this done
-            with suppress(UsageError):
-                await self._say(
-                    row, shared, Kind.STATUS, StatusBody(_SET, 0), lambda: still() and _is_idle(shared)
-                )
         told = AssignBody(shared.conversation.chain.head, MemberId(row.assign_to))
         return await self._say(row, staff, Kind.ASSIGN, told, still)
 
@@ -218,8 +215,3 @@ class Chores:
 def _ticket(row: TicketRow, shared: Log, staff: Log) -> TicketLogs:
     assert isinstance(shared.thread, Thread) and isinstance(staff.thread, StaffThread)  # noqa: S101, PT018 - as loaded
     return TicketLogs(row.mailbox, row.staff_log, shared.thread, staff.thread)
-
-
-def _is_idle(shared: Log) -> bool:
-    state = shared.state
-    return state is not None and state.lifecycle is Lifecycle.OPEN and not state.progress

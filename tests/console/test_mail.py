@@ -81,7 +81,7 @@ async def test_a_mail_says_no_more_than_that_there_is_news(crew: TeamRoom, serve
         (ADA, f"News in your ticket {user.number}"),
     ]
     last = server.mails[-1][1]
-    assert last.get_payload().split() == (
+    assert str(last.get_payload()).split() == (
         f"There is something new in your ticket {user.number}. Example https://app.example.org/support".split()
     )
     assert sorted(last.keys()) == [
