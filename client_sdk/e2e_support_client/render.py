@@ -50,6 +50,7 @@ _NEWS: Final = {
     EventKind.ASSIGNED: "Assigned",
     EventKind.CLOSING: "Closes soon by itself",
     EventKind.ADMINISTRATOR: "The team changed",
+    EventKind.ERASED: "Gone",
     EventKind.OPENED: "Opened",
     EventKind.PROBLEM: "Problem",
 }
@@ -357,8 +358,13 @@ def count(number: int, one: str) -> str:
 def _offers(ticket: Ticket) -> str:
     number = ticket.summary.number
     return "You can: " + ", ".join(
-        f"e2e-ticket {action.replace('_', '-')} {number}" for action in sorted(ticket.actions)
+        f"e2e-ticket {action.replace('_', '-')} {number}" for action in sorted(ticket.actions, key=_rank)
     )
+
+
+def _rank(action: str) -> tuple[bool, str]:
+    """What cannot be taken back stands last."""
+    return action == "erase", action
 
 
 def _padded(text: str, most: int) -> str:

@@ -213,6 +213,8 @@ def actions(state: TicketState, policy: Policy, now: int) -> frozenset[str]:
     closed = state.lifecycle is Lifecycle.CLOSED
     if closed and policy.delete.user is not UserDelete.NEVER:
         allowed.add("hide")
+    if closed and policy.delete.user is UserDelete.ERASE_CLOSED:
+        allowed.add("erase")
     if closed and not allowed & {"reply", "reopen"} and not state.merged_into:
         allowed.add("follow_up")
     return frozenset(allowed)

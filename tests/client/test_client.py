@@ -345,7 +345,7 @@ async def test_actions_follow_the_rules(world: World) -> None:
         assert (await user.tickets.get(number)).actions == {"reply", "close"}
         await user.tickets.close(number, note="Found it.")
         ticket = await user.tickets.get(number)
-        assert ticket.actions == {"reply", "reopen", "hide"}
+        assert ticket.actions == {"reply", "reopen", "hide", "erase"}
         assert ticket.messages[-1].body == "Found it."
         await user.tickets.reopen(number, "Lost it again.")
         assert (await user.tickets.get(number)).summary.status == "open"

@@ -18,8 +18,10 @@ from e2e_support.policy_parts import StaffDelete, UserDelete
 from e2e_support.presets import DEFAULT
 from e2e_support_client import EventKind, SupportClient, clock
 from e2e_support_client.port import RelayPort
+from e2e_support_client.render import event_text
 from e2e_support_client.testing import Fault
 from e2e_support_client.tombstones import Erased, read_tombstone, sign_erasure
+from lifecycle_kit import another_device
 from team_builder import TIME, device
 from user_kit import BODY, SUBJECT, World, fake_world
 
@@ -155,6 +157,7 @@ async def test_the_user_learns_who_erased_a_ticket(tmp_path: Path) -> None:
         assert "Erased by anna" in told.text
         events = await user.news()
         assert [(event.kind, event.number) for event in events][-1] == (EventKind.ERASED, number)
+        assert "Gone: Erased by anna on" in event_text(events[-1])
         assert {event.number for event in events if event.kind is not EventKind.ERASED} == {other}
 
 
@@ -242,3 +245,27 @@ async def test_80_a_removed_device_dates_nothing_back(tmp_path: Path) -> None:
     late = claims(world, mailbox, Deed.ERASE, ben.device_id, ben.sign, time=TIME + 1000)
     with pytest.raises(PeerError):
         read_tombstone(late, team.roster, mailbox)
+
+
+async def test_another_device_of_the_user_purges_it_too(tmp_path: Path) -> None:
+    """A second device with the same words purges what the first one erased, and says that the user did it."""
+    world = fake_world(tmp_path)
+    async with world.client() as user:
+        number = await closed(world, user)
+        async with world.client(**another_device(world)) as second:
+            await second.restore((await user.register()).recovery_phrase)
+            assert len((await second.tickets.get(number)).messages) == 2
+            await user.tickets.erase(number)
+            assert len(await second.tickets.list()) == 0
+            assert "erased by you" in (await erased(second, number)).message
+
+
+async def test_what_went_by_age_goes_here_when_asked(tmp_path: Path) -> None:
+    """Where the relay has erased a ticket without a statement, the person's own one is enough for their device."""
+    world = fake_world(tmp_path)
+    async with world.client() as user:
+        number = await closed(world, user)
+        world.fake.inject(Fault.ERASED)
+        assert (await user.tickets.get(number)).summary.problem == "relay_says_erased"
+        await user.tickets.erase(number)
+        await erased(user, number)

@@ -157,7 +157,7 @@ async def test_a_ticket_says_what_comes_next(world: World, monkeypatch: pytest.M
         assert ticket.closes_at is None
         assert ticket.reopen_until == datetime.fromtimestamp(resolved + 21 * DAY, UTC)
         assert ticket.erase_at == datetime.fromtimestamp(resolved + 372 * DAY, UTC)
-        assert ticket.actions == {"reply", "reopen", "hide"}
+        assert ticket.actions == {"reply", "reopen", "hide", "erase"}
         assert ticket.resolution == "It was a full disk."
 
 
@@ -245,7 +245,7 @@ async def test_a_reply_never_reopens_where_it_starts_a_new_ticket(tmp_path: Path
         number = await new(user)
         await user.tickets.close(number)
         assert (await refusal(user.tickets.reply(number, "One more thing."))).code == "closed"
-        assert (await user.tickets.get(number)).actions == {"follow_up", "hide"}
+        assert (await user.tickets.get(number)).actions == {"follow_up", "hide", "erase"}
 
 
 # --- a ticket that the team opens --------------------------------------------------------------------------------
@@ -326,7 +326,7 @@ async def test_a_merged_ticket_points_to_where_it_goes_on(world: World) -> None:
         await Desk(world).merge(one, two)
         ended = await user.tickets.get(one)
         assert (ended.summary.status, ended.merged_into, ended.summary.problem) == ("closed", two, "")
-        assert ended.actions == {"hide"}
+        assert ended.actions == {"hide", "erase"}
         assert (await user.tickets.get(two)).merged_from == (one,)
         assert (await refusal(user.tickets.reply(one, "Hello?"))).code == "merged"
         told = await user.notifications()

@@ -149,7 +149,7 @@ def test_a_life_in_json(shell: Shell) -> None:
     shown = shell.json("show", number)
     assert shown["reopen_until"].endswith("Z")
     assert shown["erase_at"].endswith("Z")
-    assert shown["actions"] == ["hide", "reopen", "reply"]
+    assert shown["actions"] == ["erase", "hide", "reopen", "reply"]
     steps = shell.json("timeline", number)
     assert all({"at", "kind", "status", "by"} <= set(step) for step in steps)
     assert [step["status"] for step in steps] == ["Open", "Waiting for you", "Resolved", "Closed"]
