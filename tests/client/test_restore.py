@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import SupportError
+from e2e_support.ids import MailboxId
+from e2e_support.wire import Head, Page
 from e2e_support_client import MemoryKeystore, Progress, State, SupportClient, clock, discovery
 from e2e_support_client.testing import Fault
 from e2e_support_keys.bundle import UserBundle
@@ -266,6 +269,87 @@ async def test_88_a_relay_that_only_pretends_is_found_out(world: World) -> None:
         assert world.fake.calls.count("hand_back") == 1
         world.fake.heal()
         assert (await user.tickets.get(number)).summary.problem == ""
+
+
+def forget(world: World) -> None:
+    """Let the relay be restored from a backup that lacks its first ticket altogether."""
+    boxes = world.fake._mailboxes  # pyright: ignore[reportPrivateUsage]
+    for mailbox in tuple(boxes)[:1]:
+        del boxes[mailbox]
+
+
+async def test_88_a_ticket_that_is_gone_is_created_again(world: World) -> None:
+    """A relay that lost a whole ticket has it again, entries and receipts as they were, for one more admission."""
+    async with world.client() as user:
+        number = await opened(user)
+        await world.console.answer(number)
+        await user.tickets.get(number)
+        (mailbox,) = world.fake.mailboxes
+        before = world.fake.stored(mailbox)
+        forget(world)
+        ticket = await user.tickets.get(number)
+        assert (ticket.summary.problem, len(ticket.messages)) == ("", 2)
+        assert world.fake.stored(mailbox) == before
+        assert (await user.tickets.reply(number, "three")).state is State.STORED
+
+
+async def test_88_a_reply_to_a_ticket_that_is_gone_comes_behind_what_was_lost(world: World) -> None:
+    """Whoever writes first gives back first, also what waited with its bytes sealed."""
+    async with world.client() as user:
+        number = await opened(user)
+        world.fake.inject(Fault.LOST_ANSWER)
+        assert (await user.tickets.reply(number, "one")).state is State.QUEUED
+        world.fake.heal()
+        forget(world)
+        assert [ref.state for ref in await user.outbox.flush()] == [State.STORED]
+        assert len(world.fake.stored(world.fake.mailboxes[0])) == 2
+
+
+async def test_88_a_ticket_is_created_again_once_a_day(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relay that forgets a ticket again and again costs one admission a day; its word stands as its claim."""
+    async with world.client() as user:
+        number = await opened(user)
+        for day in (1, 2):
+            on_day(monkeypatch, world, day)
+            world.fake.calls.clear()
+            for _ in range(3):
+                forget(world)
+                await user.tickets.get(number)
+            assert (await user.tickets.get(number)).summary.problem == "relay_says_not_found"
+            assert world.fake.calls.count("create") == 1
+
+
+async def test_88_a_ticket_that_was_called_erased_is_not_created_again(world: World) -> None:
+    """Where the relay has once said that a ticket was erased, one from before that does not get it back."""
+    async with world.client() as user:
+        number = await opened(user)
+        world.fake.refuse_at("read", "erased")
+        assert (await user.tickets.get(number)).summary.problem == "relay_says_erased"
+        forget(world)
+        world.fake.calls.clear()
+        assert (await user.tickets.get(number)).summary.problem == "relay_says_not_found"
+        assert "create" not in world.fake.calls
+
+
+async def test_88_two_devices_hand_back_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever meets entries that another device has just given back goes on behind them."""
+    hand_back = world.fake.hand_back
+
+    async def crossed(mailbox: MailboxId, page: Page, capability: SigningKey) -> Head:
+        monkeypatch.setattr(world.fake, "hand_back", hand_back)
+        chain = world.fake._mailboxes[mailbox].chain  # pyright: ignore[reportPrivateUsage]
+        head = chain.advance(page.items[0].entry).head
+        await hand_back(mailbox, Page(head, page.items[:1]), capability)
+        return await hand_back(mailbox, page, capability)
+
+    async with world.client() as user:
+        number = await opened(user)
+        for text in ("one", "two"):
+            await user.tickets.reply(number, text)
+        lose(world, 2)
+        monkeypatch.setattr(world.fake, "hand_back", crossed)
+        assert (await user.tickets.get(number)).summary.problem == ""
+        assert len(world.fake.stored(world.fake.mailboxes[0])) == 3
 
 
 # --- over the real relay -----------------------------------------------------------------------------------------
