@@ -94,6 +94,7 @@ class TicketLife(TicketDesk):
         Raises:
             UsageError: ``no_member``, ``ambiguous_name``, or ``unknown_assignee`` for somebody who does not write.
         """
+        self._desk.writer()  # whoever may read only is told so, and not that they cannot be the one
         member = self._assignee(who)
         row = await self._fetched(number)
         policy = self._desk.roster.policy

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from e2e_support.content import OpenForBody, Pair
 from e2e_support.conversation import Draft, Sealed
-from e2e_support.errors import UsageError
-from e2e_support.ids import ID_SIZE, MailboxId, MessageId
+from e2e_support.errors import PeerError, UsageError
+from e2e_support.ids import ID_SIZE, MailboxId, MessageId, TeamId
 from e2e_support.mailbox import mailbox_id
 from e2e_support.ticket_keys import ticket_number
 from e2e_support.ticket_state import Fact
-from e2e_support.user import open_card, read_card
+from e2e_support.user import Card, open_card, read_card
 from e2e_support.vocab import AuthorRole, Kind
 from e2e_support_client import clock
 from e2e_support_console.answers import Answers
@@ -55,7 +55,7 @@ class OnBehalf(Answers):
         """
         desk, signed = self._desk, read_card(card)
         await desk.team.refresh()
-        opened = open_card(signed, desk.team_id)
+        opened = _opened(signed, desk.team_id)
         answers = tuple(Pair(*item) for item in (fields or {}).items())
         shown = int(self.as_team(desk.roster.policy.staff, wanted=as_team))
         wanted = OpenForBody(signed, subject.strip(), text, category, priority, answers, shown)
@@ -88,6 +88,18 @@ class OnBehalf(Answers):
         if own.seq == len(log.thread.entries):
             log.take(own)
         await self._follower.save(log.mailbox, log)
+
+
+def _opened(signed: bytes, team_id: TeamId) -> Card:
+    """Return a card that holds; a torn one is called that, for it came by a person's hand and not by the relay."""
+    try:
+        return open_card(signed, team_id)
+    except PeerError as error:
+        if error.code == "malformed":
+            raise PeerError(
+                "bad_card", "the card is not whole", hint="Ask the user for all of it; a file keeps it whole."
+            ) from None
+        raise
 
 
 def _used(mailbox: MailboxId) -> UsageError:

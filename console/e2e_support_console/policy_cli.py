@@ -13,6 +13,7 @@ from e2e_support.policy import Policy
 from e2e_support.policy_diff import policy_changes
 from e2e_support.policy_form import policy_form
 from e2e_support.presets import DEFAULT, DESCRIPTIONS, PRESETS
+from e2e_support.ticket_state import DAY
 from e2e_support_client import clock
 from e2e_support_client.terminal import Json, Terminal
 from e2e_support_console.policy_editor import Preview
@@ -26,6 +27,7 @@ from e2e_support_console.policy_render import (
     preview_text,
     show_text,
 )
+from e2e_support_console.proposals import SIGNED_WITHIN
 from e2e_support_console.shell import Commands, add_command, group, proposal_text, synced, unlocked
 from e2e_support_console.team import TeamClient
 
@@ -125,7 +127,7 @@ async def _change(team: TeamClient, new: Policy, options: Namespace, terminal: T
     }
     text = (
         f"Proposed: {proposal_text(proposal)}\nOther owners run: e2e-admin policy diff --proposal "
-        f"{proposal.number}, then e2e-admin cosign {proposal.number}"
+        f"{proposal.number}, then e2e-admin cosign {proposal.number}, within {SIGNED_WITHIN // DAY} days"
     )
     terminal.show(told | state, text)
 

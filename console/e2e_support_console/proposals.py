@@ -8,19 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from e2e_support.content import ProposalBody
 from e2e_support.conversation import Opened
 from e2e_support.errors import SupportError, UsageError
-from e2e_support.limits import BODY_MAX
+from e2e_support.limits import BODY_MAX, CLOCK_WARNING
+from e2e_support.policy import Policy
 from e2e_support.roster import TrustedRoster
+from e2e_support.roster_links import open_link
+from e2e_support.thread import GRACE
+from e2e_support.ticket_state import DAY
 from e2e_support.vocab import Kind, Role, Verdict
 from e2e_support.wire import Batch, Link
+from e2e_support_client import clock
 from e2e_support_client.port import Refused
 from e2e_support_console.desk import Desk
 from e2e_support_console.team_space import TeamSpace
 from e2e_support_keys.changes import cosign, missing
 from e2e_support_keys.history import Event, foretell
+
+SIGNED_WITHIN: Final = GRACE - 2 * DAY
+"""Seconds within which a policy must have all its signatures.
+
+The one that it replaces ends at the time that it is dated, and entries are judged by that (5.5).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,8 @@ class Proposals:
 
     async def list(self) -> tuple[Proposal, ...]:
         """Return the proposals that could still be carried out, the oldest first.
+
+        A policy that was not signed in time must be proposed again.
 
         Raises:
             TransportError, PeerError, TrustError: relay or team space are not as they must be.
@@ -162,7 +176,13 @@ def _good_batch(opened: Opened, roster: TrustedRoster) -> Batch | None:
         missing(batch, roster)
     except SupportError:
         return None
-    return batch
+    return batch if _is_timely(batch, clock.now()) else None
+
+
+def _is_timely(batch: Batch, now: int) -> bool:
+    """Tell whether a policy in a batch is dated as of these days: neither a slow team nor an owner dates it back."""
+    dated = [link.body.time for link in map(open_link, batch.links) if isinstance(link.payload, Policy)]
+    return all(now - SIGNED_WITHIN < time <= now + CLOCK_WARNING for time in dated)
 
 
 def _identity(batch: Batch) -> tuple[bytes, ...]:

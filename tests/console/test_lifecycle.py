@@ -10,7 +10,7 @@ import pytest
 
 from console_room import Room, User
 from e2e_support.content import FieldsBody, Inner, RelationBody
-from e2e_support.errors import UsageError
+from e2e_support.errors import TrustError, UsageError
 from e2e_support.ids import MailboxId
 from e2e_support.presets import DESK, PANEL, RECORD
 from e2e_support.vocab import Kind, Role
@@ -111,10 +111,10 @@ async def test_assigning_sets_progress_where_the_policy_says_so(tmp_path: Path) 
 
 
 async def test_only_who_writes_can_be_assigned(tmp_path: Path) -> None:
-    """An auditor, somebody who left and a stranger are refused, and nothing is written."""
+    """An auditor, somebody who left and a stranger are refused, and nothing is written; nor assigns an auditor."""
     async with TeamRoom(tmp_path) as room:
         anna = await room.start()
-        await room.add(anna, "Otto", Role.AUDITOR)
+        otto = await room.add(anna, "Otto", Role.AUDITOR)
         await room.add(anna, "Gus")
         await anna.members.remove("Gus")
         user = await room.ticket()
@@ -123,6 +123,8 @@ async def test_only_who_writes_can_be_assigned(tmp_path: Path) -> None:
         assert await code_of(assign(user.number, "Otto")) == "unknown_assignee"
         assert await code_of(assign(user.number, "Gus")) == "unknown_assignee"
         assert await code_of(assign(user.number, "Zoe")) == "no_member"
+        with pytest.raises(TrustError, match="read only"):
+            await otto.inbox.assign(user.number, "me")
         assert await internal(anna, user) == []
 
 

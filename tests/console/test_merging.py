@@ -159,6 +159,9 @@ async def test_a_changed_card_opens_nothing(tmp_path: Path) -> None:
         with pytest.raises(UsageError) as text:
             await open_for(team, "no card")
         assert text.value.code == "bad_card"
+        with pytest.raises(PeerError) as torn:
+            await open_for(team, held.card[:-4])
+        assert (torn.value.code, torn.value.message) == ("bad_card", "the card is not whole")
         with pytest.raises(UsageError) as rule:
             await team.inbox.open_for(held.card, "Your invoice", "It is late.", category="none")
         assert rule.value.code == "unknown_category"

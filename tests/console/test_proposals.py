@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from console_room import Killed, dying
 from e2e_support.errors import UsageError
+from e2e_support.policy_parts import StaffIdentity
+from e2e_support.roster_links import open_link
+from e2e_support.thread import GRACE
+from e2e_support.ticket_state import DAY
 from e2e_support.vocab import Role
+from e2e_support_client import clock
+from e2e_support_console.proposals import SIGNED_WITHIN
 from e2e_support_console.team import TeamClient
 from team_room import TeamRoom
 
@@ -74,6 +81,44 @@ async def test_a_signature_survives_a_kill(tmp_path: Path) -> None:
         assert [one.missing for one in await cleo.proposals.list()] == [0]
         assert await cleo.proposals.cosign(proposal.number) is None
         assert (await room.roster()).threshold == 1
+
+
+@pytest.mark.parametrize(("seconds", "open_ones"), [(-1, 1), (0, 0)])
+async def test_a_policy_is_signed_in_time_or_proposed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int, open_ones: int
+) -> None:
+    """Attack 105: what users wrote since a policy was dated must not be judged as of an age that has ended."""
+    async with TeamRoom(tmp_path) as room:
+        anna, ben, _ = await three_owners(room, 2)
+        old = anna.policy.current
+        staff = replace(old.staff, identity=StaffIdentity.NAMED)
+        proposal = await anna.policy.apply(replace(old, staff=staff), instead_of=old)
+        assert proposal is not None
+        late = open_link(proposal.batch.links[0]).body.time + SIGNED_WITHIN + seconds
+        monkeypatch.setattr(clock, "now", lambda: late)
+        assert len(await ben.proposals.list()) == open_ones
+        if open_ones:
+            assert await ben.proposals.cosign(proposal.number) is None
+            roster = await room.roster()
+            ended = roster.policy_ended(0)
+            assert ended is not None
+            assert late + DAY < ended + GRACE
+        else:
+            with pytest.raises(UsageError) as error:
+                await ben.proposals.cosign(proposal.number)
+            assert error.value.code == "no_proposal"
+
+
+async def test_what_needs_no_date_waits_as_long_as_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No rule looks at the time of other changes."""
+    async with TeamRoom(tmp_path) as room:
+        anna, ben, _ = await three_owners(room, 2)
+        assert await anna.members.set_threshold(1) is not None
+        late = clock.now() + 60 * DAY
+        monkeypatch.setattr(clock, "now", lambda: late)
+        assert len(await ben.proposals.list()) == 1
 
 
 async def test_an_owner_is_added_by_two(tmp_path: Path) -> None:
