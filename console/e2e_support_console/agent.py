@@ -101,17 +101,14 @@ class Agent:
         """
         failed = 0
         while not stop.is_set():
-            report = await self._tried()
-            on_report(report)
-            failed = failed + 1 if report.trouble else 0
+            try:
+                on_report(await self.run_once())
+                failed = 0  # trouble with one mailbox, or with mails, slows nothing else down
+            except (TransportError, PeerError) as error:
+                on_report(Report(trouble=error))
+                failed += 1
             pause = RETRY.pause(failed, None, clock.random) if failed else None
             await self._rest(stop, pause)
-
-    async def _tried(self) -> Report:
-        try:
-            return await self.run_once()
-        except (TransportError, PeerError) as error:
-            return Report(trouble=error)
 
     async def _rest(self, stop: asyncio.Event, pause: float | None) -> None:
         """Wait for the bell or the timer; after a failure for so many seconds and no bell."""

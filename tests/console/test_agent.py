@@ -101,6 +101,22 @@ async def test_an_agent_survives_an_outage(tmp_path: Path) -> None:
             assert len(reports) < 10
 
 
+async def test_one_bad_mailbox_slows_nothing_down(tmp_path: Path) -> None:
+    """A ticket that cannot be followed is told every time, and news of others goes out at once all the same."""
+    async with TeamRoom(tmp_path, policy=POLICY) as crew, mail_server() as server:
+        anna = await crew.start()
+        bad = await crew.ticket()
+        await anna.catch_up()
+        await bad.say("One more thing.")
+        crew.relay.inject(Fault.ROLLBACK, mailbox=bad.mailbox)
+        async with at_work(Agent(anna, server.mailer(to=(ADMIN,)), every=3600)) as reports:
+            await until(lambda: reports)
+            assert reports[0].trouble is not None
+            user = await crew.ticket()
+            await until(lambda: len(server.mails) > 1)
+        assert server.subjects == [f"New ticket {bad.number}", f"New ticket {user.number}"]
+
+
 def test_a_run_tells_what_it_did_and_nothing_of_tickets(team: Shell) -> None:
     """``--once`` prints numbers as JSON or words; the founder's own console has vouched for the team already."""
     team.ticket(subject="No invoice")
