@@ -23,7 +23,8 @@ class RosterForked(TrustError):
         super().__init__(
             "roster_fork",
             "the relay served another list of administrators than before",
-            hint="Nothing was sent, and what you wrote is kept. Get a fresh support link from the team.",
+            hint="Nothing was sent, and what you wrote is kept. Ask the team for a link that names its list as it is "
+            "(`e2e-admin link --newest`), and connect with it.",
         )
         self.proof = proof
 

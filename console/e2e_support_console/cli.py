@@ -66,7 +66,7 @@ async def _create(options: Namespace, terminal: Terminal) -> None:
         preset=options.preset,
     )
     async with team:
-        _show_link(team, terminal, "Your team is ready. Publish this support link:", after=FOUNDED)
+        _show_link(team, terminal, "Your team is ready. Publish this support link:", team.link, after=FOUNDED)
 
 
 async def _link(options: Namespace, terminal: Terminal) -> None:
@@ -78,7 +78,7 @@ async def _link(options: Namespace, terminal: Terminal) -> None:
             await team.desk.team.refresh()
         except TransportError as error:
             terminal.tell(offline(error.message))
-        _show_link(team, terminal, "Support link:", plain=options.plain)
+        _show_link(team, terminal, "Support link:", _chosen_link(team, options))
 
 
 async def _alarms(options: Namespace, terminal: Terminal) -> None:
@@ -145,10 +145,13 @@ async def _download(options: Namespace, terminal: Terminal) -> None:
 # --- what commands share ---------------------------------------------------------------------------------
 
 
-def _show_link(
-    team: TeamClient, terminal: Terminal, title: str, *, plain: bool = False, after: str = ""
-) -> None:
-    link = team.plain_link if plain else team.link
+def _chosen_link(team: TeamClient, options: Namespace) -> str:
+    if options.plain:
+        return team.plain_link
+    return team.newest_link if options.newest else team.link
+
+
+def _show_link(team: TeamClient, terminal: Terminal, title: str, link: str, *, after: str = "") -> None:
     data = {"link": link, "team_id": team.team_id.hex(), "words": " ".join(team.words)}
     text = f"{title}\n\n  {link}\n\nCompare these words by telephone:\n\n  {' '.join(team.words)}"
     terminal.show(data, text + (after and f"\n\n{after}"))
@@ -194,10 +197,16 @@ def parser() -> Parser:
         "numbers", metavar="NUMBER", nargs="*", action=Pair, help="two tickets that belong together"
     )
     link.add_argument("--off", action="store_true", help="part the two tickets")
-    link.add_argument(
+    form = link.add_mutually_exclusive_group()
+    form.add_argument(
         "--plain",
         action="store_true",
         help="the short one, which does not say how new the team's list must be",
+    )
+    form.add_argument(
+        "--newest",
+        action="store_true",
+        help="one that names the team's list as it is now: for users whom the relay has shown two lists",
     )
     alarms = add_command(commands, "alarms", _alarms, "what relay or users did that must not happen")
     alarms.add_argument(

@@ -80,10 +80,13 @@ class Proposals:
             batch: a batch on the newest roster, signed by this device.
 
         Raises:
-            UsageError: ``change_too_large`` for a batch that no entry can hold, ``stale_batch`` for one that is no
-                proposal (any more).
+            UsageError: ``owners_only``; ``change_too_large`` for a batch that no entry can hold, ``stale_batch`` for
+                one that is no proposal (any more).
             TransportError, PeerError, TrustError: as ``list``.
         """
+        own = self._desk.roster.devices.get(self._desk.bundle.device_id)
+        if own is None or own.role is not Role.OWNER:
+            raise UsageError("owners_only", "only owners change that", hint="Ask an owner of the team.")
         await self._write(batch)
         wanted = _identity(batch)
         found = next((one for one in await self.list() if _identity(one.batch) == wanted), None)

@@ -89,7 +89,8 @@ async def synced(team: TeamClient, terminal: Terminal) -> bool:
     try:
         report = await team.catch_up(told)
     except SupportError as error:
-        terminal.tell(offline(error.message))
+        away = isinstance(error, TransportError)
+        terminal.tell(offline(error.message) if away else offline(error.message, error.hint))
         return False
     if report.trouble:
         message = f"something could not be fetched: {report.trouble.message}"
@@ -99,9 +100,9 @@ async def synced(team: TeamClient, terminal: Terminal) -> bool:
     return True
 
 
-def offline(why: str) -> TransportError:
+def offline(why: str, hint: str = "Try again later.") -> TransportError:
     """Return the hint that goes with what was known before."""
-    return TransportError("offline", f"this is what was known before: {why}", hint="Try again later.")
+    return TransportError("offline", f"this is what was known before: {why}", hint=hint)
 
 
 def add_command(commands: Commands, name: str, command: Command, told: str) -> argparse.ArgumentParser:

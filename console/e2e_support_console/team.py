@@ -176,7 +176,9 @@ class TeamClient:
         bundle = load_device(keystore)
         if bundle is None:
             raise UsageError(
-                "no_keys", "there is no team here yet", hint="Found one with `e2e-admin team create`."
+                "no_keys",
+                "there is no team here yet",
+                hint="Found one with `e2e-admin team create`, `join` one with an invitation, or `recover` yours.",
             )
         async with AsyncExitStack() as stack:
             port = _connected(stack, relay, SupportLink.parse(bundle.link).url)
@@ -273,6 +275,15 @@ class TeamClient:
         """
         if not (self.desk.team.known and owners_removed(self.desk.roster)):
             return self.plain_link
+        return self.newest_link
+
+    @property
+    def newest_link(self) -> str:
+        """The support link that names the newest head; it settles what users refuse after a proven fork.
+
+        Raises:
+            TrustError: ``no_roster`` before the first connection.
+        """
         return self.desk.newest_link().format()
 
     @property

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 from argparse import Namespace
 
+from e2e_support.limits import DEVICES_MAX
 from e2e_support_client.terminal import Json, Terminal
 from e2e_support_console.members_cli import say_gone
 from e2e_support_console.people import owners_removed
@@ -30,7 +32,7 @@ def team_commands(commands: Commands, team: Commands) -> None:
     )
     cosigning.add_argument("number", metavar="N", type=int, help="as `proposals` lists it")
     threshold = add_command(team, "threshold", _threshold, "set how many owners must agree")
-    threshold.add_argument("owners", metavar="K", type=int)
+    threshold.add_argument("owners", metavar="K", type=_owners, help="1 to 256")
 
 
 # --- proposals -------------------------------------------------------------------------------------------
@@ -49,6 +51,12 @@ async def _cosign(options: Namespace, terminal: Terminal) -> None:
         before = owners_removed(team.desk.roster)
         proposal = await team.proposals.cosign(options.number)
         say_gone(team, terminal, before, proposal, "Signed, and carried out.")
+
+
+def _owners(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= DEVICES_MAX:
+        raise argparse.ArgumentTypeError(f"{text} is no number from 1 to {DEVICES_MAX}")
+    return int(text)
 
 
 async def _threshold(options: Namespace, terminal: Terminal) -> None:

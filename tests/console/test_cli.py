@@ -15,6 +15,7 @@ from admin_shell import Shell
 from console_room import URL, Room, User
 from e2e_support.content import Pair
 from e2e_support.errors import TransportError
+from e2e_support.support_link import SupportLink
 from e2e_support_client import clock
 from e2e_support_client.testing import CODE, Fault
 from e2e_support_console import cli
@@ -118,12 +119,12 @@ async def test_the_passphrase_of_a_console_at_work_stays(team: Shell, tmp_path: 
 
 
 def test_without_a_team_every_command_says_how_to_begin(shell: Shell) -> None:
-    """In an empty home a command fails with the hint to found a team."""
+    """In an empty home a command fails with the hint to found a team, join one or recover it."""
     assert shell.error("inbox")["code"] == "no_keys"
     shell("inbox", code=1)
     assert shell.err.splitlines() == [
         "there is no team here yet",
-        "  Found one with `e2e-admin team create`.",
+        "  Found one with `e2e-admin team create`, `join` one with an invitation, or `recover` yours.",
     ]
 
 
@@ -388,6 +389,34 @@ def test_two_owners_agree_on_the_command_line(team: Shell, ben: Shell) -> None:
     assert ben.data("cosign", str(waiting[0]["number"])) == {"state": "done"}
     assert ben.data("proposals") == []
     assert ben.error("cosign", "7")["code"] == "no_proposal"
+
+
+def test_the_newest_link_names_the_list_as_it_is(team: Shell, ben: Shell) -> None:
+    """`link --newest` names the newest head although no owner has gone, so that users can settle a fork by it."""
+    assert SupportLink.parse(team.data("link")["link"]).head is None
+    before = SupportLink.parse(ben.data("link", "--newest")["link"]).head
+    team.data("keys", "rotate")
+    after = SupportLink.parse(team.data("link", "--newest")["link"]).head
+    assert before
+    assert after
+    assert after[0] > before[0] > 1
+    assert team.error("link", "--newest", "--plain", code=2)["code"] == "usage"
+
+
+@pytest.mark.parametrize("owners", ["0", "-1", "257", "x", ""])
+def test_a_threshold_is_a_number_of_owners(team: Shell, owners: str) -> None:
+    """A threshold of nobody, or of more than a team holds, is wrong use."""
+    assert team.error("team", "threshold", owners, code=2)["code"] == "usage"
+
+
+def test_a_removed_device_is_told_to_ask_an_owner(team: Shell, ben: Shell) -> None:
+    """Who was removed reads what was known before, and is not told to try again later."""
+    number = team.ticket()
+    ben.data("inbox")
+    team.data("member", "remove", "Ben")
+    assert [row["number"] for row in ben.data("inbox")] == [number]
+    told = [json.loads(line) for line in ben.err.splitlines()]
+    assert "Ask an owner" in told[0]["hint"]
 
 
 def test_removing_and_leaving_on_the_command_line(team: Shell, ben: Shell) -> None:

@@ -145,4 +145,7 @@ async def test_agents_and_auditors_propose_nothing(tmp_path: Path) -> None:
         with pytest.raises(UsageError) as error:
             await eve.members.set_threshold(1)
         assert error.value.code == "nothing_to_sign"
+        with pytest.raises(UsageError) as error:  # an agent may sign the epoch in it, but proposes nothing
+            await eve.keys.recovery()
+        assert error.value.code == "owners_only"
         assert await anna.proposals.list() == ()
