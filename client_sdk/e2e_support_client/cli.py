@@ -26,7 +26,7 @@ from e2e_support_client.debug.report import DebugReport
 from e2e_support_client.erase_cli import add_erase, erase_command, showing_erased
 from e2e_support_client.guard import Choice, Finding
 from e2e_support_client.lifecycle_cli import LifecycleCommands, going_on
-from e2e_support_client.model import Event, EventKind, Profile, Role, TicketRef
+from e2e_support_client.model import Event, EventKind, OutboxItem, Profile, Role, TicketRef
 from e2e_support_client.notify import Listener, Place
 from e2e_support_client.policy_cli import policy_command
 from e2e_support_client.progress_line import show_progress
@@ -168,16 +168,30 @@ async def _outbox(options: Namespace, terminal: Terminal) -> None:
     async with _client(options, terminal) as support:
         items = await support.outbox.list()
         if options.drop:
-            matching = [item for item in items if item.key.startswith(options.drop)]
-            if len(matching) != 1:
-                raise UsageError("unknown_item", "the outbox has no such item", hint="List it with `outbox`.")
-            await support.outbox.discard(matching[0].key)
+            await support.outbox.discard(_whole_key(items, options.drop))
             items = await support.outbox.list()
         terminal.show([render.item_json(item) for item in items], render.outbox_text(items, clock.now()))
 
 
+def _whole_key(items: Sequence[OutboxItem], begun: str) -> str:
+    """Return the key that a person gave the beginning of.
+
+    Raises:
+        UsageError: ``unknown_item``.
+    """
+    matching = [item.key for item in items if item.key.startswith(begun)]
+    if len(matching) != 1:
+        raise UsageError("unknown_item", "the outbox has no such item", hint="List it with `outbox`.")
+    return matching[0]
+
+
 async def _send(options: Namespace, terminal: Terminal) -> None:
     async with _client(options, terminal) as support:
+        if options.key:
+            key = _whole_key(await support.outbox.list(), options.key)
+            ref = await support.outbox.retry(key, on_progress=show_progress(terminal))
+            terminal.show([render.ref_json(ref)], render.ref_text(ref, "what was kept is"))
+            return
         refs = await support.outbox.flush(on_progress=show_progress(terminal))
         items = await support.outbox.list()
         text = f"{render.count(len(refs) - len(items), 'message')} stored.\n{render.outbox_text(items, clock.now())}"
@@ -373,6 +387,12 @@ def _parser() -> Parser:
     )
     outbox.add_argument("--drop", metavar="KEY", help="forget an item for good")
     send = _command(commands, "send", _send, "try to store everything that is kept")
+    send.add_argument(
+        "key",
+        metavar="KEY",
+        nargs="?",
+        help="one that `outbox` lists, even if it has waited for over 30 days",
+    )
     _add_accept_stale(send)
     _command(commands, "categories", _categories, "list what a ticket can be about")
     _command(commands, "policy", policy_command(_client), "show what the team asks for and promises")

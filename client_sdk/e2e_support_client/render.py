@@ -318,7 +318,8 @@ def outbox_text(items: Sequence[OutboxItem], now: int) -> str:
         for item in items
     ]
     return (
-        f"{table(rows)}\n\nTry again with `e2e-ticket send`; forget one with `e2e-ticket outbox --drop KEY`."
+        f"{table(rows)}\n\nTry again with `e2e-ticket send`, which leaves out what is older than 30 days; with\n"
+        "`e2e-ticket send KEY` one of any age. Forget one with `e2e-ticket outbox --drop KEY`."
     )
 
 

@@ -26,12 +26,12 @@ OpenClient = Callable[[Namespace, Terminal, str | None, Keystore | None], Suppor
 ShowProgress = Callable[[Terminal], OnProgress]
 WATCHED: Final = "watch"  # name of the cursor up to which `watch` has told what happened
 _ALL_LOST = (
-    "If you lose this device and the words, your tickets are lost to you: nobody can bring them back, not the team\n"
-    "either."
+    "If you lose this device and the words, your tickets are lost to you: nobody can bring them back, not even\n"
+    "the team."
 )
 NEW_KEYS_MADE: Final = (
     "Your keys are on this device alone. 24 words bring them back, and your tickets with them: write them on paper\n"
-    f"now, with `e2e-ticket recovery`. {_ALL_LOST}"
+    f"now, with `e2e-ticket recovery`.\n{_ALL_LOST}"
 )
 _NEW_KEYS = (
     "New keys are for when somebody else may have yours: they cannot open what you write from now on.\n"
@@ -116,7 +116,6 @@ class TrustCommands:
     async def new_keys(self, options: Namespace, terminal: Terminal) -> None:
         """Begin new keys once the person has read what that means."""
         if not options.yes:
-            terminal.err.write(_NEW_KEYS)
             _confirm(terminal)
         async with self._client(options, terminal, None, None) as support:
             _tell_phrase(await support.new_keys(), terminal)
@@ -147,12 +146,14 @@ async def known_team(support: SupportClient, terminal: Terminal) -> TeamInfo:
 
 
 def _confirm(terminal: Terminal) -> None:
-    """Do nothing if the person agrees.
+    """Do nothing if the person agrees; programs are told nothing but the refusal, and say so with ``--yes``.
 
     Raises:
         UsageError: ``not_confirmed``.
     """
-    if sys.stdin.isatty():
+    if not terminal.json:
+        terminal.err.write(_NEW_KEYS)
+    if sys.stdin.isatty() and not terminal.json:
         terminal.err.write("Begin new keys? Type yes: ")
         terminal.err.flush()
         if sys.stdin.readline().strip().lower() == "yes":
@@ -165,7 +166,7 @@ def _tell_phrase(registration: Registration, terminal: Terminal) -> None:
     rows = [words[at : at + 6] for at in range(0, len(words), 6)]
     text = (
         "These words bring back your keys and tickets on any device. Whoever has them can read your tickets:\n"
-        f"write them on paper and keep it safe. {_ALL_LOST}\n\n" + table(rows)
+        f"write them on paper and keep it safe.\n{_ALL_LOST}\n\n" + table(rows)
     )
     terminal.show({"recovery_phrase": registration.recovery_phrase}, text)
 

@@ -394,6 +394,22 @@ def test_a_refused_ticket_is_kept_and_can_be_dropped(shell: Shell) -> None:
     assert shell.error("outbox", "--drop", "ffff")["code"] == "unknown_item"
 
 
+def test_one_item_of_any_age_is_tried_again(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`send` leaves out what is too old to go unasked; `send KEY` asks for it."""
+    monkeypatch.setattr("e2e_support_client.client.HttpRelay", _down)
+    shell.new()
+    monkeypatch.undo()
+    monkeypatch.setenv("E2ES_PASSPHRASE_FILE", str(tmp_path / "passphrase"))
+    monkeypatch.setattr("e2e_support_client.outbox.AGE_MAX", -1)
+    assert [ref["state"] for ref in shell.json("send")] == ["queued"]
+    (item,) = shell.json("outbox")
+    assert shell.error("send", "ffff")["code"] == "unknown_item"
+    (ref,) = shell.json("send", item["key"][:8])
+    assert (ref["state"], shell.json("outbox")) == ("stored", [])
+
+
 def test_a_wrong_passphrase_is_refused(shell: Shell, tmp_path: Path) -> None:
     """A wrong passphrase opens nothing and says no more than that."""
     (tmp_path / "passphrase").write_text("something else\n")

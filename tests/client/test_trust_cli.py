@@ -73,12 +73,10 @@ def shell(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 def test_the_team_is_shown_and_compared(shell: Shell) -> None:
     """`team` has the promised JSON, shows digits, dates and history to people, and remembers the comparison."""
     told = shell.json("team")
-    assert set(told) == {"name", "words", "members", "languages", "epoch", "verified"}
-    assert (told["name"], told["members"], told["verified"]) == (
-        "Example team",
-        [{"name": "anna", "role": "owner"}],
-        False,
-    )
+    assert set(told) == {"name", "words", "digits", "members", "languages", "epoch", "since", "verified"}
+    (member,) = told["members"]
+    assert (member["name"], member["role"], member["since"]) == ("anna", "owner", told["since"])
+    assert (told["name"], told["verified"]) == ("Example team", False)
     text = shell.run("team")
     assert "Not compared yet" in text
     assert "anna founded Example team" in text
@@ -142,6 +140,7 @@ def test_new_keys_need_a_yes(shell: Shell) -> None:
     told = shell.run("new-keys", code=1)
     assert "stay readable" in told
     assert "--yes" in told
+    assert json.loads(shell.run("new-keys", "--json", code=1))["code"] == "not_confirmed"
     before = shell.json("recovery")["recovery_phrase"]
     assert shell.json("new-keys", "--yes")["recovery_phrase"] != before
     new = shell.json("new", "--subject", "New one", *CATEGORY)["number"]
