@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from e2e_support.errors import TransportError
+from e2e_support_client.model import utc
 from e2e_support_client.plain import plain_text
 from e2e_support_client.terminal import Json, Terminal, iso, read_text, stamp
 from e2e_support_console.key_care import Recovery
@@ -148,16 +148,12 @@ async def _audit(options: Namespace, terminal: Terminal) -> None:
 
 
 def _event_json(event: Event) -> Json:
-    return {"seq": event.seq, "at": iso(_moment(event.time)), "what": event.what, "by": list(event.by)}
+    return {"seq": event.seq, "at": iso(utc(event.time)), "what": event.what, "by": list(event.by)}
 
 
 def _event_text(event: Event) -> str:
-    return f"{event.seq:4}  {stamp(_moment(event.time))}  {event.what}"
+    return f"{event.seq:4}  {stamp(utc(event.time))}  {event.what}"
 
 
 def _finding_json(finding: Finding) -> Json:
     return {"seq": None, "at": None, "what": finding.what, "by": [], "finding": finding.code}
-
-
-def _moment(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from e2e_support.ids import DeviceId, MemberId
 from e2e_support.roster import TrustedRoster
 from e2e_support.vocab import Role
 from e2e_support.wire import DeviceRecord
+from e2e_support_client.model import utc
 from e2e_support_console.invites import Invited
 from e2e_support_keys.history import name_of
 
@@ -54,7 +55,7 @@ def owners_removed(roster: TrustedRoster) -> frozenset[DeviceId]:
 
 def waiting(one: Invited) -> Member:
     """Return somebody who was invited as the list shows them."""
-    expires = datetime.fromtimestamp(one.offer.expires, UTC)
+    expires = utc(one.offer.expires)
     state = "expired" if one.expired else "invited"
     return Member(one.offer.label, one.offer.role, state, expires=expires)
 

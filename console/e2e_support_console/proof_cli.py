@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from e2e_support.errors import SupportError, UsageError
 from e2e_support.proof import Proof, check_proof
+from e2e_support_client.model import utc
 from e2e_support_client.plain import plain_text
 from e2e_support_client.terminal import Json, Terminal, iso, stamp
 from e2e_support_console.alarms import Alarm
@@ -100,7 +100,7 @@ def _load(path: Path) -> bytes:
 def _json(number: int, alarm: Alarm) -> Json:
     told: Json = {
         "number": number,
-        "found_at": iso(_found_at(alarm)),
+        "found_at": iso(utc(alarm.first_at)),
         "shows": check_proof(alarm.proof).words,
         "ticket": alarm.number,
     }
@@ -112,12 +112,8 @@ def _text(found: list[Alarm]) -> str:
         return "There is no proof against the relay or the team on this device."
     lines = [
         plain_text(
-            f"{number}  {stamp(_found_at(one))}  {check_proof(one.proof).words}  {one.number}".rstrip()
+            f"{number}  {stamp(utc(one.first_at))}  {check_proof(one.proof).words}  {one.number}".rstrip()
         )
         for number, one in enumerate(found, 1)
     ]
     return "\n".join([*lines, "", "Hand one on with `e2e-admin proof export PATH`."])
-
-
-def _found_at(alarm: Alarm) -> datetime:
-    return datetime.fromtimestamp(alarm.first_at, UTC)
