@@ -169,9 +169,13 @@ class HelpDesk:
     async def state(self, number: str) -> TicketState | None:
         """Return a ticket as the console has it, before time is looked at."""
         await self.team.catch_up()
+        return (await self.thread(number)).state
+
+    async def thread(self, number: str) -> Thread:
+        """Return a ticket's shared log as the console has it."""
         thread = (await self.team.desk.load(self._mailbox(number))).thread
         assert isinstance(thread, Thread)
-        return thread.state
+        return thread
 
     async def broken(self, number: str) -> list[str]:
         """Return which rules the entries of a ticket's shared log break, as the console judges them."""

@@ -20,7 +20,7 @@ from e2e_support.content import (
 )
 from e2e_support.errors import SupportError
 from e2e_support.ids import Hash, TeamId
-from e2e_support.policy_parts import Colour
+from e2e_support.policy_parts import CategoryAssignee, Colour, StaffDelete
 from e2e_support.presets import PANEL
 from e2e_support.support_link import SupportLink
 from e2e_support.vocab import Kind, Role
@@ -28,7 +28,10 @@ from e2e_support.wire import Head
 from e2e_support_client import FileSpec, MemoryKeystore, Profile, SupportClient
 from e2e_support_client.policy_rules import policy_rules
 from e2e_support_client.policy_words import LEAVES
+from e2e_support_console.agent import Agent
 from e2e_support_console.filters import Filters
+from e2e_support_console.names import own_id
+from mail_kit import mail_server
 
 PRESET = PANEL
 LOG = FileSpec(b"line\n" * 100, name="error.log")
@@ -326,6 +329,99 @@ async def test_what_is_open_is_not_reopened(desk: HelpDesk) -> None:
     await desk.team.inbox.close(number)
     await refused(desk.team.inbox.close(number), "closed")
     await desk.ignored_of_team(ada, number, Kind.CLOSE, CloseBody("", ""), "closed")
+
+
+@row("S4-18", "pass")
+async def test_erasing(desk: HelpDesk) -> None:
+    """The team erases a ticket: it is told what goes, and who did it is all that is left, for user and team."""
+    ada = await desk.user()
+    number = await closed(desk, ada)
+    stakes = await desk.team.inbox.stakes(number)
+    assert (stakes.messages, stakes.files, stakes.notes) == (1, 0, 0)
+    await desk.team.inbox.erase(number)
+    assert await desk.team.inbox.list(view="all") == ()
+    await refused(desk.team.inbox.get(number), "erased")
+    await refused(ada.tickets.get(number), "erased")
+    (left,) = await ada.tickets.erased()
+    assert left.number == number
+
+
+@row("S4-18", "refuse")
+async def test_who_does_not_write_erases_nothing(desk: HelpDesk) -> None:
+    """Neither an auditor nor the user erases, and where the policy keeps tickets the team does not either."""
+    ada, eve = await desk.user(), await desk.colleague("Eve", Role.AUDITOR)
+    number = await closed(desk, ada)
+    await eve.catch_up()
+    await refused(eve.inbox.erase(number), "not_allowed")
+    await refused(ada.tickets.erase(number), "erase_off")
+    assert (
+        await desk.team.policy.apply(replace(PANEL, delete=replace(PANEL.delete, staff=StaffDelete.NEVER)))
+        is None
+    )
+    await refused(desk.team.inbox.erase(number), "erase_off")
+    assert (await ada.tickets.get(number)).messages[0].body == TEXT
+
+
+# --- what happens by itself -----------------------------------------------------------------------------------------
+
+
+@row("S4-21", "pass")
+async def test_a_first_assignee(desk: HelpDesk) -> None:
+    """A new ticket goes to the member whom the policy names for its category, else to the one for all, once."""
+    ben, ada = await desk.colleague("Ben"), await desk.user()
+    anna, agent = own_id(desk.team.desk), own_id(ben.desk)
+    staff = replace(PANEL.staff, assignee=anna, assignees=(CategoryAssignee("technical", agent),))
+    assert await desk.team.policy.apply(replace(PANEL, staff=staff)) is None
+    await ada.verify_team()
+    number, other = await desk.file(ada, category="technical"), await desk.file(ada)
+    await ben.catch_up()
+    assert [line.number for line in await ben.inbox.list(assignee="me")] == [number]
+    assert [line.number for line in await desk.team.inbox.list(assignee="me")] == [other]
+
+
+@row("S4-21", "refuse")
+async def test_what_was_decided_by_hand_stays(desk: HelpDesk) -> None:
+    """A ticket that somebody has given to nobody is not given to the first assignee again, nor one of before."""
+    ben, ada = await desk.colleague("Ben"), await desk.user()
+    before = await desk.file(ada)
+    staff = replace(PANEL.staff, assignee=own_id(ben.desk))
+    assert await desk.team.policy.apply(replace(PANEL, staff=staff)) is None
+    await ada.verify_team()
+    number = await desk.file(ada)
+    await desk.team.inbox.assign(number, "nobody")
+    await ben.catch_up()
+    await desk.team.catch_up()
+    assert {line.number for line in await desk.team.inbox.list(view="unassigned")} == {before, number}
+
+
+@row("S4-10", "pass")
+@row("S4-19", "pass")
+async def test_mails_about_a_new_ticket(desk: HelpDesk) -> None:
+    """Its user gets the number, the team hears that it is there, and no mail has a word of it."""
+    ada = await desk.user(profile=Profile(name="Ada", notify_email="ada@example.org"))
+    number = await desk.file(ada)
+    async with mail_server() as server:
+        agent = Agent(desk.team, server.mailer(to=("desk@example.org",)))
+        assert ((await agent.run_once()).mails, (await agent.run_once()).mails) == (2, 0)
+        told = {(to, mail["Subject"]) for to, mail in server.mails}
+        assert told == {
+            ("ada@example.org", f"Your ticket {number}"),
+            ("desk@example.org", f"New ticket {number}"),
+        }
+        assert not any(SUBJECT in mail.as_string() or TEXT in mail.as_string() for _, mail in server.mails)
+
+
+@row("S4-10", "refuse")
+@row("S4-19", "refuse")
+async def test_no_mails_that_nobody_wants(desk: HelpDesk) -> None:
+    """Whoever gave no address gets no receipt, answers are not mailed here, and the policy turns the rest off."""
+    ada = await desk.user(profile=Profile(name="Ada", email="ada@example.org"))
+    number = await desk.file(ada)
+    await desk.team.inbox.reply(number, "We look into it.")
+    notify = replace(PANEL.notify, staff_mail=0)
+    assert await desk.team.policy.apply(replace(PANEL, notify=notify)) is None
+    async with mail_server() as server:
+        assert (await Agent(desk.team, server.mailer(to=("desk@example.org",))).run_once()).mails == 0
 
 
 # --- times -------------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,11 +11,15 @@ import pytest
 
 from conformance_kit import PICTURE, SUBJECT, TEXT, HelpDesk, refused, row
 from e2e_support.content import MessageBody
+from e2e_support.errors import SupportError
+from e2e_support.policy_parts import MailMode
 from e2e_support.presets import PORTAL
 from e2e_support.vocab import Kind, Role
 from e2e_support_client import FileSpec, Profile
 from e2e_support_client.model import Role as Speaker
 from e2e_support_client.policy_words import word
+from e2e_support_console.agent import Agent
+from mail_kit import mail_server
 
 PRESET = PORTAL
 LOG = FileSpec(b"line\n" * 100, name="upload.log")
@@ -42,6 +48,38 @@ async def test_who_only_reads_does_not_answer(desk: HelpDesk) -> None:
     await eve.catch_up()
     await refused(eve.inbox.reply(number, "I am the team."), "not_allowed")
     assert len((await ada.tickets.get(number)).messages) == 1
+
+
+@row("S0-02", "pass")
+async def test_answers_are_announced_by_mail(desk: HelpDesk) -> None:
+    """The user is mailed that there is something new, with the number and without a word of it."""
+    ada = await desk.user(profile=Profile(name="Ada", email="ada@example.org"))
+    number = await desk.file(ada)
+    await desk.team.inbox.reply(number, "Empty the blue bucket.")
+    async with mail_server() as server:
+        agent = Agent(desk.team, server.mailer())
+        assert ((await agent.run_once()).mails, (await agent.run_once()).mails) == (1, 0)
+        ((to, mail),) = server.mails
+        assert (to, mail["Subject"]) == ("ada@example.org", f"News in your ticket {number}")
+        assert not any(word in mail.as_string() for word in ("bucket", SUBJECT, TEXT, "Anna"))
+    assert [line.kind for line in await ada.notifications()] == ["response"]
+
+
+@row("S0-02", "refuse")
+async def test_no_mails_to_what_is_no_address(desk: HelpDesk) -> None:
+    """An address that would carry a second one is mailed nothing, nor is anybody once the policy turns mails off."""
+    bob = await desk.user("Bob", profile=Profile(email="bob@example.org\nBcc: eve@example.org"))
+    ada = await desk.user(profile=Profile(email="ada@example.org"))
+    for user in (ada, bob):
+        with suppress(SupportError):
+            await desk.team.inbox.reply(await desk.file(user), "Empty the blue bucket.")
+    off = replace(PORTAL, notify=replace(PORTAL.notify, user_mail=MailMode.OFF))
+    async with mail_server() as server:
+        assert (await Agent(desk.team, server.mailer()).run_once()).mails == 1
+        assert [to for to, _ in server.mails] == ["ada@example.org"]
+        assert await desk.team.policy.apply(off) is None
+        await desk.team.inbox.reply(await desk.file(ada), "Empty the green bucket.")
+        assert (await Agent(desk.team, server.mailer()).run_once()).mails == 0
 
 
 @row("S0-03", "pass")
