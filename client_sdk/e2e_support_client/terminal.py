@@ -66,7 +66,8 @@ class Parser(argparse.ArgumentParser):
         """Parse arguments; a last one that may be left out is found behind options, too."""
         known, rest = super().parse_known_args(args, namespace or argparse.Namespace())
         last = next((one for one in reversed(self._get_positional_actions()) if one.nargs == "?"), None)
-        if last and len(rest) == 1 and rest[0][:1] != "-" and getattr(known, last.dest) is last.default:
+        left = len(rest) == 1 and (rest[0][:1] != "-" or " " in rest[0])  # argparse's own rule for texts
+        if last and left and getattr(known, last.dest) is last.default:
             setattr(known, last.dest, rest.pop())
         return known, rest
 

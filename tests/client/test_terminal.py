@@ -189,3 +189,15 @@ def test_how_long_ago(seconds: int, text: str) -> None:
 def test_sizes_are_readable(count: int, text: str) -> None:
     """A size has one decimal and the unit that fits."""
     assert size_of(count) == text
+
+
+@pytest.mark.parametrize("text", ["found it", "- found it", "-dash, then words"])
+def test_a_last_text_is_found_behind_options(text: str) -> None:
+    """A text that may be left out may stand behind an option, also one with spaces that begins with a dash."""
+    parser = Parser(prog="tool")
+    parser.add_argument("number")
+    parser.add_argument("text", nargs="?")
+    parser.add_argument("--undo")
+    assert parser.parse_args(["T-1", "--undo", "0", text]).text == text
+    with pytest.raises(UsageError):
+        parser.parse_args(["T-1", "--undo", "0", "-nonsense"])
