@@ -18,10 +18,13 @@ from e2e_support.vocab import Kind
 from e2e_support_client.courier import prepare
 from e2e_support_client.delivery import no_progress
 from e2e_support_client.model import Attachable, OnProgress
+from e2e_support_console.collision import require_seen
 from e2e_support_console.desk import Desk
 from e2e_support_console.drafts import Mode, put_back
+from e2e_support_console.index import seen_upto
 from e2e_support_console.lifecycle import TicketLife
 from e2e_support_console.model import InboxTicket
+from e2e_support_console.ticket_row import TicketRow
 
 NO_DELAY = timedelta(0)
 
@@ -33,13 +36,14 @@ class Answers(TicketLife):
         super().__init__(desk)
         self._waiting: dict[MailboxId, asyncio.Event] = {}
 
-    async def reply(
+    async def reply(  # noqa: PLR0913 - options by keyword
         self,
         number: str,
         text: str,
         *,
         as_team: bool | None = None,
         anyway: bool = False,
+        as_seen: bool = False,
         set_status: str = "",
         attachments: Sequence[Attachable] = (),
         delay: timedelta = NO_DELAY,
@@ -52,6 +56,7 @@ class Answers(TicketLife):
             text: what to say; may be empty if there are attachments.
             as_team: show the team instead of the administrator, where the policy leaves the choice.
             anyway: send even if somebody else wrote in the same moment.
+            as_seen: nor send if others said something since ``get`` last showed the ticket on this device.
             set_status: id of the label that the ticket is to have afterwards.
             attachments: paths or ``FileSpec``; pictures lose their hidden data, as users' pictures do.
             delay: in which ``unsend`` takes it back.
@@ -68,6 +73,8 @@ class Answers(TicketLife):
         """
         row = await self._follower.find(number)
         await self._hold(row.mailbox, Mode.REPLY, text)
+        if as_seen and not anyway:
+            await self._require_seen(row)
         files = [await prepare(attached, place) for place, attached in enumerate(attachments)]
         since = None
         if delay > NO_DELAY:
@@ -101,6 +108,14 @@ class Answers(TicketLife):
         if waiting is not None:
             waiting.set()
         return waiting is not None
+
+    async def _require_seen(self, row: TicketRow) -> None:
+        """Look for words that came after the ticket was shown; one that was never shown is answered on purpose."""
+        await self._follower.bring_up(row)
+        seen = await seen_upto(self._desk.store, row.mailbox)
+        if seen:
+            log = await self._desk.load(row.mailbox)
+            require_seen(log, seen, self._desk.roster.policy, self._desk.author().author.key)
 
     async def _wait(self, ticket: MailboxId, delay: timedelta) -> None:
         """Let the moment pass.

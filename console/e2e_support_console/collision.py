@@ -1,4 +1,4 @@
-"""What stops an answer when somebody else wrote to the ticket in the same moment: they see what is new first."""
+"""What stops an answer when somebody else wrote since the administrator looked: they see what is new first."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TicketMoved(UsageError):
     def __init__(self, newer: Sequence[Message]) -> None:
         super().__init__(
             "ticket_moved",
-            "somebody else wrote to this ticket in the same moment; nothing was sent",
+            "somebody else wrote to this ticket since you looked; nothing was sent",
             hint="Read what is new, then send again.",
             details={"newer": [message_json(message) for message in newer]},
         )
@@ -45,3 +45,22 @@ def require_still(log: Log, start: int, policy: Policy) -> None:
     if any(event_kind(entry) for entry in entries[start:]):
         said = thread_messages(entries, (), policy, "")
         raise TicketMoved([message for message in said if message.seq >= start])
+
+
+def require_seen(log: Log, seen: int, policy: Policy, own: bytes) -> None:
+    """Do nothing if the administrator has seen all that others said.
+
+    Args:
+        log: the shared log as it is now.
+        seen: its length when it was shown last.
+        policy: the newest policy.
+        own: the key that this device signs entries with.
+
+    Raises:
+        TicketMoved: there are words that they have not seen.
+    """
+    entries = log.thread.entries
+    others = {entry.seq for entry in entries[seen:] if entry.inner and entry.inner.author.key != own}
+    newer = [message for message in thread_messages(entries, (), policy, "") if message.seq in others]
+    if newer:
+        raise TicketMoved(newer)

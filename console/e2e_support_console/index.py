@@ -204,6 +204,12 @@ async def known_logs(queries: Queries, mailboxes: Sequence[MailboxId]) -> dict[M
     return known
 
 
+async def seen_upto(queries: Queries, mailbox: MailboxId) -> int:
+    """Return up to which entry, not included, a ticket was seen; zero if never."""
+    row = await queries.fetch_one("SELECT seen FROM tickets WHERE mailbox = ?", mailbox)
+    return int(row[0]) if row else 0
+
+
 async def mark_seen(change: Transaction, mailbox: MailboxId, upto: int) -> None:
     """Remember that a ticket was seen up to an entry, not included."""
     sql = "UPDATE tickets SET seen = max(seen, ?), unread = 0 WHERE mailbox = ?"

@@ -34,7 +34,7 @@ def writing_commands(commands: Commands) -> None:
     shown.add_argument("--as-team", action="store_true", default=None, help="show the team, not your name")
     shown.add_argument("--by-name", action="store_false", dest="as_team", default=None, help="show your name")
     reply.add_argument(
-        "--anyway", action="store_true", help="send even if somebody writes in the same moment"
+        "--anyway", action="store_true", help="send even if others wrote what you have not seen"
     )
     reply.add_argument(
         "--undo",
@@ -68,6 +68,7 @@ async def _reply(options: Namespace, terminal: Terminal) -> None:
                 text,
                 as_team=options.as_team,
                 anyway=options.anyway,
+                as_seen=True,
                 set_status=options.status,
                 attachments=options.attach,
                 delay=options.undo,
@@ -75,6 +76,7 @@ async def _reply(options: Namespace, terminal: Terminal) -> None:
             )
         except TicketMoved as moved:
             _show_newer(moved, options.number, terminal)
+            await team.inbox.get(options.number, fetch=False)  # what is new has been shown
             raise
         except asyncio.CancelledError:
             terminal.err.write(f"\nTaken back. It is the draft of {options.number}.\n")

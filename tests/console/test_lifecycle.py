@@ -123,6 +123,7 @@ async def test_only_who_writes_can_be_assigned(tmp_path: Path) -> None:
         assert await code_of(assign(user.number, "Otto")) == "unknown_assignee"
         assert await code_of(assign(user.number, "Gus")) == "unknown_assignee"
         assert await code_of(assign(user.number, "Zoe")) == "no_member"
+        await otto.catch_up()
         with pytest.raises(TrustError, match="read only"):
             await otto.inbox.assign(user.number, "me")
         assert await internal(anna, user) == []

@@ -137,6 +137,25 @@ def test_what_is_new_is_shown_above_the_draft(team: Shell, monkeypatch: pytest.M
     assert team.data("reply", user.number, "--draft", "--anyway")["state"] == "stored"
 
 
+def test_words_after_the_ticket_was_shown_stop_an_answer(team: Shell) -> None:
+    """Who answers what `show` showed is first shown what others said since, once; own words stop nothing."""
+    user = team.user(Room.ticket)
+    team("show", user.number)
+    team("reply", user.number, "We look into it.")
+    team("reply", user.number, "And one more thing.")
+
+    async def speak(_: Room) -> None:
+        await user.pull()
+        await user.say("It works again!")
+
+    team.user(speak)
+    team("inbox")
+    error: Any = team.error("reply", user.number, "Try to restart.")
+    assert error["code"] == "ticket_moved"
+    assert [message["body"] for message in error["newer"]] == ["It works again!"]
+    assert team.data("reply", user.number, "--draft")["state"] == "stored"
+
+
 def test_an_answer_is_taken_back_by_an_interrupt(team: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while an answer waits sends nothing and says where the text is; a wait that is over sends it."""
     number = team.ticket()
