@@ -57,14 +57,17 @@ async def _agent(options: Namespace, terminal: Terminal) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         _log(terminal, "started", {"mails": settings is not None})
-        await agent.run(stop, lambda report: _report(terminal, report))
+        last: Report | None = None
+
+        def tell(report: Report) -> None:
+            """Log the first run, and each one that did something, could not, or can again."""
+            nonlocal last
+            if report != Report() or last is None or last.trouble:
+                _log(terminal, "ran", report.to_json())
+            last = report
+
+        await agent.run(stop, tell)
         _log(terminal, "stopped", {})
-
-
-def _report(terminal: Terminal, report: Report) -> None:
-    """Log a run that did something, or could not."""
-    if report != Report():
-        _log(terminal, "ran", report.to_json())
 
 
 def _log(terminal: Terminal, event: str, data: dict[str, Json]) -> None:

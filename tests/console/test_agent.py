@@ -276,15 +276,22 @@ class Process:
         self._command = [sys.executable, "-m", "e2e_support_console.cli", "--home", str(home), "agent"]
         self._environ = {**os.environ, "E2ES_PASSPHRASE_FILE": str(secret)}
         self._process: asyncio.subprocess.Process | None = None
+        self._lines: list[str] = []
 
-    async def start(self) -> None:
-        """Start it."""
+    async def start(self, *events: str) -> None:
+        """Start it, and wait until it has logged these events."""
         self._process = await asyncio.create_subprocess_exec(
             *(*self._command, "--every", "1"),
             env=self._environ,
             stdin=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
         )
+        assert self._process.stderr
+        self._lines = []
+        async with asyncio.timeout(60):
+            for event in events:
+                self._lines.append((await self._process.stderr.readline()).decode())
+                assert json.loads(self._lines[-1])["event"] == event
 
     async def end(self, number: signal.Signals) -> tuple[int, list[dict[str, Any]]]:
         """Send a signal; return its exit code and the lines that it logged."""
@@ -294,8 +301,8 @@ class Process:
         async with asyncio.timeout(30):
             _, said = await self._process.communicate()
         assert self._process.returncode is not None
-        whole = said.decode().splitlines()
-        return self._process.returncode, [json.loads(line) for line in whole if line.endswith("}")]
+        whole = [*self._lines, *said.decode().splitlines(keepends=True)]
+        return self._process.returncode, [json.loads(line) for line in whole if line.endswith("}\n")]
 
 
 def equipped(home: Path, server: MailServer) -> Path:
@@ -319,15 +326,11 @@ async def test_agents_that_are_killed_at_any_moment_do_nothing_twice(
         agents = [Process(equipped(tmp_path / name, server), secret) for name in names]
         kills = 0
         for _ in range(6):
-            for agent in agents:
-                await agent.start()
-            await asyncio.sleep(1.0 + 2.0 * drawn.random())
-            for agent in agents:
-                kills += (await agent.end(signal.SIGKILL))[0] == -signal.SIGKILL
-        assert kills >= 10
-        for agent in agents:
-            await agent.start()
-        await asyncio.sleep(6)
+            await asyncio.gather(*(agent.start("started") for agent in agents))
+            await asyncio.sleep(drawn.random())
+            kills += sum([(await agent.end(signal.SIGKILL))[0] == -signal.SIGKILL for agent in agents])
+        assert kills == 12
+        await asyncio.gather(*(agent.start("started", "ran") for agent in agents))
         ends = [await agent.end(signal.SIGTERM) for agent in agents]
         for code, lines in ends:
             assert code == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,7 +100,7 @@ async def test_what_users_hear_of(
     anna = await crew.start()
     user = await ask(crew)
     assert await mails(anna, server) == 1
-    steps = [
+    steps: list[Callable[[], Awaitable[object]]] = [
         lambda: anna.inbox.reply(user.number, "We look into it."),
         lambda: anna.inbox.set_status(user.number, "progress"),
         lambda: anna.inbox.resolve(user.number, "Fixed."),
