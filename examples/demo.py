@@ -1,6 +1,7 @@
 """The main job with real processes on loopback: one ticket from a user's device to an administrator and back.
 
-Run it with ``make demo``. Every step prints what the person sees and what the relay holds. At the end the
+Run it with ``make demo``. Every step prints what the person sees and what the relay holds. Then two teams with
+other policies answer the same user side by side. At the end the
 relay's whole data folder and its log are searched for every word that was sent. It exits 0 only if all of it
 held, and leaves nothing behind.
 """
@@ -20,8 +21,10 @@ import tempfile
 import time
 import zlib
 from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -40,7 +43,11 @@ NOTE = "Third report about Quarterly appointments this week, ask Engineering abo
 DEBUG = {"app": {"release": "Foxglove-2026.11"}, "locale": "pt-BR", "log": ["ValueError: Larkspur ledger"]}
 SECOND = "My colleague Buttercup looks at the recurring appointments now."
 AFTERWARDS = "Only Periwinkle may know that the Thistledown release is late."
-PASSPHRASES = {name: f"correct-horse-battery-{name}" for name in ("admin", "second", "user")}
+AGAIN_SUBJECT = "Invoices of Gardenia are missing"
+AGAIN_BODY = "Since the update to Camellia the list of invoices stays blank, whichever month I choose."
+AGAIN_REPLY = "It happened once more, this time in Hollyhock."
+PEOPLE = ("admin", "second", "user", "record-admin", "record-user", "panel-admin", "panel-user")
+PASSPHRASES = {name: f"correct-horse-battery-{name}" for name in PEOPLE}
 
 
 class DemoFailed(Exception):
@@ -65,7 +72,18 @@ class Person:
 
     def run(self, *arguments: str, stdin: str = "") -> Any:
         """Run a command with ``--json`` and return what it printed, decoded."""
-        done = subprocess.run(
+        done = self._done(arguments, stdin)
+        if done.returncode:
+            raise DemoFailed(f"{self.name}: {' '.join(arguments)} failed: {done.stderr.strip()}")
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    def refusal(self, *arguments: str) -> str:
+        """Run a command and return the code of what stands against it; empty if it was done."""
+        done = self._done(arguments, "")
+        return str(json.loads(done.stderr.splitlines()[-1])["code"]) if done.returncode else ""
+
+    def _done(self, arguments: Sequence[str], stdin: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [str(BIN / self.command), "--home", str(self.home), *arguments, "--json"],
             input=stdin,
             capture_output=True,
@@ -74,9 +92,6 @@ class Person:
             check=False,
             env={**os.environ, "E2ES_PASSPHRASE_FILE": str(self.secret)},
         )
-        if done.returncode:
-            raise DemoFailed(f"{self.name}: {' '.join(arguments)} failed: {done.stderr.strip()}")
-        return json.loads(done.stdout) if done.stdout.strip() else None
 
     def watch(self) -> subprocess.Popen[str]:
         """Start waiting for the bell."""
@@ -127,6 +142,12 @@ def relay(folder: Path) -> Generator[tuple[str, Path, Path]]:
         raise DemoFailed(f"the relay ended with {code}")
 
 
+def one_time_code(data: Path) -> str:
+    """Return a code with which a team is founded, as the relay's operator gets it."""
+    command = [str(BIN / "e2e-relay"), "--data", str(data), "bootstrap"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def step(title: str) -> None:
     """Begin a step."""
     print(f"\n── {title}")
@@ -169,7 +190,8 @@ def expect(truth: object, claim: str) -> None:
 
 def words_sent(extra: Sequence[str]) -> list[str]:
     """Return every word of five letters or more that somebody sent, and whole names."""
-    texts = (SUBJECT, BODY, SECOND, AFTERWARDS, ANSWER, THANKS, RESOLUTION, NOTE, json.dumps(DEBUG))
+    first = (SUBJECT, BODY, SECOND, AFTERWARDS, ANSWER, THANKS, RESOLUTION, NOTE, json.dumps(DEBUG))
+    texts = (*first, AGAIN_SUBJECT, AGAIN_BODY, AGAIN_REPLY)
     words = {word for text in texts for word in re.findall(r"[A-Za-z0-9.-]{5,}", text)}
     return sorted(words | set(extra))
 
@@ -279,12 +301,7 @@ def main() -> int:
         with relay(folder) as (url, data, log):
             step("A relay starts, and prints a one-time code for whoever founds the team")
             say(url)
-            code = subprocess.run(
-                [str(BIN / "e2e-relay"), "--data", str(data), "bootstrap"],
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout.strip()
+            code = one_time_code(data)
             admin, user = person(folder, "admin", "e2e-admin"), person(folder, "user", "e2e-ticket")
             step("The administrator founds the team on their own computer")
             founded = admin.run(
@@ -298,6 +315,7 @@ def main() -> int:
             second_administrator(folder, admin, user, number)
             answer_and_close(admin, user, number)
             say(holdings(data))
+            two_policies(folder)
         step("What the relay holds, searched for every word that was sent")
         check_relay(folder, data, log, number)
     except (DemoFailed, subprocess.SubprocessError) as error:
@@ -332,6 +350,94 @@ def second_administrator(folder: Path, admin: Person, user: Person, number: str)
     )
 
 
+def two_policies(folder: Path) -> None:
+    """Let the same user do the same at two teams whose signed policies differ, and compare the answers."""
+    step("Two more teams, one that keeps records and one of a panel; the same user does the same at both")
+    with ThreadPoolExecutor() as pool:
+        record, panel = pool.map(partial(one_policy, folder), ("record", "panel"))
+    leaks = record.pop("leaks") + panel.pop("leaks")
+    for question, answer in record.items():
+        say(f"{question:<34} record: {answer or 'yes':<22} panel: {panel[question] or 'yes'}")
+    expect(
+        (record["a priority of one's own?"], record["the priority"]) == ("priority_not_yours", "high"),
+        "records compute the priority from the type",
+    )
+    expect(
+        (panel["a priority of one's own?"], panel["the priority"]) == ("", "urgent"),
+        "at the panel the user chooses it",
+    )
+    expect(
+        (record["a picture?"], panel["a picture?"]) == ("attachments_off", ""),
+        "records take no files, the panel does",
+    )
+    expect(
+        record["closing before it is resolved?"] == "close_note_needed" and not record["closing once it is?"],
+        "records are closed by their user once they are resolved",
+    )
+    expect(
+        panel["closing before it is resolved?"] == panel["closing once it is?"] == "close_not_allowed",
+        "at the panel the team alone closes",
+    )
+    expect(
+        (record["a reply after closing?"], record["the status"]) == ("closed", "Closed"),
+        "what is closed among records stays closed",
+    )
+    expect(
+        (panel["a reply after closing?"], panel["the status"]) == ("", "In Progress"),
+        "at the panel a reply within 7 days opens it again",
+    )
+    expect(not leaks, f"neither relay holds a word of it{leaks and f', but {leaks}'}")
+
+
+def one_policy(folder: Path, preset: str) -> dict[str, str]:
+    """Found a team with a preset at a relay of its own, and let a user go through a ticket's life.
+
+    Returns:
+        What came of each wish: the code of a refusal, empty for none; and how the ticket stands.
+    """
+    home = folder / preset
+    home.mkdir()
+    admin = person(folder, f"{preset}-admin", "e2e-admin")
+    user = person(folder, f"{preset}-user", "e2e-ticket")
+    with relay(home) as (url, data, log):
+        named = ("--name", f"{preset} team", "--owner", "Owner")
+        team = ("team", "create", url, *named, "--preset", preset, "--code", one_time_code(data))
+        user.run("connect", admin.run(*team)["link"])
+        told = wishes(folder, admin, user)
+        shown = user.run("show", told["the ticket"])
+        leaks = search(data, log, words_sent([told["the ticket"]]), policy_text())
+    return {
+        **told,
+        "the priority": shown["priority"],
+        "the status": shown["status"],
+        "leaks": ", ".join(leaks),
+    }
+
+
+def wishes(folder: Path, admin: Person, user: Person) -> dict[str, str]:
+    """Let a user wish for everything that policies differ about; return the code of each refusal."""
+    ticket = ("new", "--subject", AGAIN_SUBJECT, "--body", AGAIN_BODY, "--category", "billing")
+    files = ("--attach", str(folder / "screenshot-honeysuckle.png"))
+    priority = user.refusal(*ticket, "--priority", "urgent", *files)
+    attached = user.refusal(*ticket, *files) if priority else ""
+    if attached:
+        user.run(*ticket)
+    (number,) = [row["number"] for row in admin.run("inbox")]
+    early = user.refusal("close", number)
+    admin.run("resolve", number, "--note", RESOLUTION)
+    late = user.refusal("close", number)
+    if late:
+        admin.run("close", number)
+    return {
+        "the ticket": number,
+        "a priority of one's own?": priority,
+        "a picture?": attached,
+        "closing before it is resolved?": early,
+        "closing once it is?": late,
+        "a reply after closing?": user.refusal("reply", number, AGAIN_REPLY),
+    }
+
+
 def check_relay(folder: Path, data: Path, log: Path, number: str) -> None:
     """Search the relay's data and log for everything that people sent."""
     names = ["screenshot-honeysuckle.png", "trace-larkspur.bin", "Honeysuckle", number, *PASSPHRASES.values()]
@@ -353,10 +459,14 @@ def check_relay(folder: Path, data: Path, log: Path, number: str) -> None:
 
 
 def policy_text() -> bytes:
-    """Return the words of the public policy, which every relay holds in the clear."""
-    from e2e_support.presets import DEFAULT  # noqa: PLC0415 - only to tell public words from private ones
+    """Return the words of the public policies, which every relay holds in the clear."""
+    from e2e_support.presets import (  # noqa: PLC0415 - only to tell public words from private ones
+        DEFAULT,
+        PANEL,
+        RECORD,
+    )
 
-    return DEFAULT.to_bytes().lower()
+    return b"".join(policy.to_bytes().lower() for policy in (DEFAULT, RECORD, PANEL))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def test_the_demo_holds() -> None:
-    """``make demo`` does what the README promises, exits 0 and finds no word that was sent on the relay."""
+    """``make demo`` does what the README promises, two policies among it, and finds no word that was sent."""
     demo = [sys.executable, str(ROOT / "examples" / "demo.py")]
     done = subprocess.run(demo, capture_output=True, text=True, timeout=480, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "at the panel a reply within 7 days opens it again" in done.stdout
     assert "nothing that was sent is there" in done.stdout
     assert done.stdout.rstrip().endswith("All of it held.")
