@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +10,6 @@ import pytest
 
 from conformance_kit import PICTURE, SUBJECT, TEXT, HelpDesk, refused, row
 from e2e_support.content import MessageBody
-from e2e_support.errors import SupportError
 from e2e_support.policy_parts import MailMode
 from e2e_support.presets import PORTAL
 from e2e_support.vocab import Kind, Role
@@ -71,8 +69,7 @@ async def test_no_mails_to_what_is_no_address(desk: HelpDesk) -> None:
     bob = await desk.user("Bob", profile=Profile(email="bob@example.org\nBcc: eve@example.org"))
     ada = await desk.user(profile=Profile(email="ada@example.org"))
     for user in (ada, bob):
-        with suppress(SupportError):
-            await desk.team.inbox.reply(await desk.file(user), "Empty the blue bucket.")
+        await desk.team.inbox.reply(await desk.file(user), "Empty the blue bucket.")
     off = replace(PORTAL, notify=replace(PORTAL.notify, user_mail=MailMode.OFF))
     async with mail_server() as server:
         assert (await Agent(desk.team, server.mailer()).run_once()).mails == 1
