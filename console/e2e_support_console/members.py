@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from e2e_support.errors import TransportError, UsageError
+from e2e_support.ids import DeviceId
 from e2e_support.invitation import Invitation
 from e2e_support.roster import TrustedRoster
 from e2e_support.roster_links import Threshold
@@ -138,26 +139,30 @@ class Members:
             await close_doors(self._desk)
 
     async def remove(
-        self, name: str, on_progress: OnProgress = lambda _done, _total: None
+        self,
+        name: str,
+        on_progress: OnProgress = lambda _done, _total: None,
+        *,
+        device: str = "",
     ) -> Proposal | None:
-        """Remove a member with all devices; from then on they read nothing that is new.
+        """Remove a member with all devices, or one device; from then on it reads nothing that is new.
 
         What they wrote so far is fetched first, and afterwards every active ticket says that it is believed.
 
         Args:
             name: as ``list`` shows it.
             on_progress: told how many tickets are done, of how many.
+            device: the first letters of a device's id, to remove that one alone, as after a theft.
 
         Returns:
             The proposal if more owners must sign, ``None`` once they are removed.
 
         Raises:
-            UsageError: ``no_member``, ``ambiguous_name``, ``remove_oneself``, ``nothing_to_sign``.
+            UsageError: ``no_member``, ``ambiguous_name``, ``no_device``, ``remove_oneself``, ``nothing_to_sign``.
             TrustError: ``owners_below_threshold``.
         """
         await fetch_everything(self._desk)
-        gone = [device.device_id for device in self.find(name).devices]
-        return await take_out(self._desk, gone, on_progress)
+        return await take_out(self._desk, self.devices_of(name, device), on_progress)
 
     async def leave(
         self, *, everywhere: bool = False, on_progress: OnProgress = lambda _done, _total: None
@@ -213,6 +218,19 @@ class Members:
         if not found:
             raise UsageError("no_member", f"{name} is not in the team", hint="See `e2e-admin member list`.")
         return found[0]
+
+    def devices_of(self, name: str, device: str = "") -> tuple[DeviceId, ...]:
+        """Return the devices of an active member, or the one that is meant; arguments as ``remove``.
+
+        Raises:
+            UsageError: ``no_member``, ``ambiguous_name``, or ``no_device`` where it is not exactly one.
+        """
+        ids = (one.device_id for one in self.find(name).devices)
+        found = tuple(one for one in ids if one.hex().startswith(device.lower()))
+        if device and len(found) != 1:
+            hint = "See `e2e-admin member list`, and give the first letters of one id."
+            raise UsageError("no_device", f"{name} has {len(found)} devices of that id", hint=hint)
+        return found
 
     def _own(self) -> DeviceRecord:
         own = self._desk.roster.devices.get(self._desk.bundle.device_id)

@@ -72,6 +72,7 @@ def member_commands(commands: Commands) -> None:
     add_command(members, "list", _list, "list who is, will be and was in the team")
     remove = add_command(members, "remove", _remove, "remove a member with all devices")
     remove.add_argument("name", metavar="NAME")
+    remove.add_argument("--device", metavar="ID", default="", help="only this device, as after a theft")
     leave = add_command(members, "leave", _leave, "let this device leave the team")
     leave.add_argument(
         "--everywhere", action="store_true", help="and your other devices, where it may do that"
@@ -148,11 +149,12 @@ async def _list(options: Namespace, terminal: Terminal) -> None:
 async def _remove(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
         await synced(team, terminal)
-        gone = [device.device_id for device in team.members.find(options.name).devices]
+        gone = team.members.devices_of(options.name, options.device)
         warn_of_one_owner(terminal, team.desk.roster, gone)
         before = owners_removed(team.desk.roster)
-        proposal = await team.members.remove(options.name, _progress(terminal))
-        say_gone(team, terminal, before, proposal, f"{options.name} is removed.", name=options.name)
+        proposal = await team.members.remove(options.name, _progress(terminal), device=options.device)
+        what = f"A device of {options.name}" if options.device else options.name
+        say_gone(team, terminal, before, proposal, f"{what} is removed.", name=options.name)
 
 
 def _progress(terminal: Terminal) -> OnProgress:
@@ -259,6 +261,7 @@ def _member_json(member: Member) -> Json:
 
 
 def _member_text(member: Member) -> str:
-    devices = f"  ({len(member.devices)} devices)" if len(member.devices) > 1 else ""
+    ids = ", ".join(one.device_id.hex()[:8] for one in member.devices)
+    devices = f"  ({len(member.devices)} devices: {ids})" if len(member.devices) > 1 else ""
     until = f"  (until {stamp(member.expires)})" if member.expires else ""
     return plain_text(f"{member.state:8}  {member.role.name.lower():8}  {member.name}{devices}{until}")

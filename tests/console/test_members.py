@@ -147,6 +147,27 @@ async def test_a_further_device_is_the_same_person(tmp_path: Path) -> None:
         assert ("Ben", "agent", "removed", 0) in await states(anna)
 
 
+async def test_one_stolen_device_goes_alone(tmp_path: Path) -> None:
+    """An owner removes one device of a colleague, who goes on with the other; an id that fits none is refused."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        ben = await room.add(anna, "Ben")
+        laptop = await room.add(ben, "Ben's laptop", device=True)
+        await anna.desk.team.refresh()
+        for device in ("zz", ben.desk.bundle.device_id.hex() + "00"):
+            with pytest.raises(UsageError) as error:
+                await anna.members.remove("Ben", device=device)
+            assert error.value.code == "no_device"
+        stolen = laptop.desk.bundle.device_id.hex()
+        assert await anna.members.remove("Ben", device=stolen) is None
+        assert ("Ben", "agent", "active", 1) in await states(anna)
+        user = await room.ticket("After the theft")
+        await ben.catch_up()
+        assert [one.number for one in await ben.inbox.list()] == [user.number]
+        with pytest.raises(TrustError):
+            await laptop.catch_up()
+
+
 async def test_only_owners_invite(tmp_path: Path) -> None:
     """Agents and auditors cannot invite people, and nobody takes a name that is there."""
     async with TeamRoom(tmp_path) as room:
