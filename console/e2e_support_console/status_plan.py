@@ -95,7 +95,7 @@ def plan(
         note: of a resolution or closing; may be empty.
 
     Raises:
-        UsageError: ``unknown_status``; ``status_derived`` for a label that only follows from what happens;
+        UsageError: ``unknown_status``; ``merged``; ``status_derived`` for a label that only follows from what happens;
             ``status_unreachable`` where another label stands before it; or the rule that stands against an entry.
     """
     rules = [rule for rule in policy.labels_staff if rule.id == label_id]
@@ -109,8 +109,15 @@ def plan(
     for rule in settable:
         for steps in _candidates(rule, standing, policy, now, note):
             if trial.reaches(steps):
-                return steps
-    return trial.best(settable[-1], _clearing(settable[-1], standing, policy, now))
+                return _unmerged(standing, steps)
+    return _unmerged(standing, trial.best(settable[-1], _clearing(settable[-1], standing, policy, now)))
+
+
+def _unmerged(standing: Standing, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Return a plan unless it opens a merged ticket: that is undone by reopening it, and by nothing less plain."""
+    if standing.ticket.merged_into and any(isinstance(step, SharedStep) for step in steps):
+        raise refusal("merged")
+    return steps
 
 
 class _Trial:

@@ -43,6 +43,14 @@ ANSWERED = changed(last_by=AuthorRole.DEVICE, first_response_at=NOW - 30, waitin
 CLOSED = changed(lifecycle=Lifecycle.CLOSED, closed_at=NOW - 30)
 
 
+def test_no_status_undoes_a_merge() -> None:
+    """A merged ticket is opened again by reopening it only; what the team alone sees of it can be set."""
+    merged = changed(CLOSED, merged_into=bytes(16))
+    assert planned("progress", CLOSED) == [Kind.REOPEN, Kind.STATUS]
+    assert refused("progress", merged).code == "merged"
+    assert planned("archived", merged) == [Kind.ARCHIVE]
+
+
 @pytest.mark.parametrize(
     ("policy", "label", "kinds"),
     [
