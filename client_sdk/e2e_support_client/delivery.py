@@ -22,8 +22,9 @@ from e2e_support.conversation import Draft, Sealed
 from e2e_support.errors import SupportError, TransportError, UsageError
 from e2e_support.ids import MessageId
 from e2e_support.reasons import refusal
+from e2e_support.thread import GRACE
 from e2e_support.ticket import judge
-from e2e_support.ticket_state import Fact
+from e2e_support.ticket_state import DAY, Fact
 from e2e_support.vocab import AuthorRole, Kind
 from e2e_support_client import clock
 from e2e_support_client.admit import create_mailbox
@@ -39,6 +40,7 @@ from e2e_support_client.vouched import PASSING
 
 _log = logging.getLogger("e2e_support")
 OnState = Callable[[str], None]
+SEALED_LIFE = GRACE - 2 * DAY  # seconds; older bytes may follow rules that have ended since (protocol 5.5)
 ROUNDS_MAX = 64  # steps of one delivery: a relay must not be able to keep a client going round for ever
 
 
@@ -168,12 +170,12 @@ class Delivery:
         return item.number
 
     async def _settle(self, item: ItemRow, _on_progress: OnProgress) -> str:
-        """Find out whether sealed bytes are stored; if another entry took their place, seal anew."""
+        """Find out whether sealed bytes are stored; if another entry took their place, or they are old, seal anew."""
         assert item.sealed is not None  # noqa: S101 - the state says so
         async with self._rooms.open(item.number) as room:
             await room.pull()  # not before the relay has back what it lost
             found = room.find(item.key)
-            if found is None:
+            if found is None and clock.now() - item.created_at < SEALED_LIFE:
                 draft = self._draft(room, item, await self._manifests(item))
                 found = await room.settle(item.sealed, draft, [file.blob_id for file in draft.attachments])
             if found is None:

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from e2e_support.content import OpenBody
-from e2e_support.errors import SupportError
+from e2e_support.crypto.sign import SigningKey
+from e2e_support.errors import SupportError, TransportError
+from e2e_support.ids import MailboxId
 from e2e_support.ticket_keys import ticket_number
 from e2e_support.vocab import AdmissionMode
-from e2e_support_client import FileSpec, Progress, State, SupportClient, outbox
+from e2e_support.wire import Append
+from e2e_support_client import FileSpec, Progress, State, SupportClient, delivery, outbox
 from e2e_support_client.model import EventKind
 from e2e_support_client.testing import Fault
 from team_builder import EPOCH
@@ -217,6 +220,30 @@ async def test_a_lost_answer_is_found_by_a_look_at_the_list(world: World) -> Non
         (ref,) = await user.outbox.flush()
         assert ref.state is State.STORED
         assert world.fake.calls.count("append") == appends
+
+
+@pytest.mark.parametrize(("life", "again"), [(delivery.SEALED_LIFE, True), (-1, False)])
+async def test_old_sealed_bytes_are_not_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch, life: int, again: bool
+) -> None:
+    """What was sealed long ago is sealed anew: it might follow rules that ended since (5.5)."""
+    tried: list[bytes] = []
+
+    async def away(_mailbox: MailboxId, append: Append, _key: SigningKey) -> bytes:
+        tried.append(append.entry)
+        raise TransportError("relay_unreachable", "the relay is away")
+
+    async with world.client() as user:
+        number = await opened(user)
+        with monkeypatch.context() as broken:
+            broken.setattr(world.fake, "append", away)
+            await user.tickets.reply(number, "Once.")
+        monkeypatch.setattr(delivery, "SEALED_LIFE", life)
+        (ref,) = await user.outbox.flush()
+        assert ref.state is State.STORED
+        assert len((await user.tickets.get(number)).messages) == 2
+    stored = world.fake.stored(await world.console.mailbox(number))[-1].entry
+    assert (stored in tried) is again
 
 
 async def test_raising_keeps_what_the_relay_may_have(world: World) -> None:
