@@ -12,6 +12,7 @@ from e2e_support_client import render_lifecycle as render
 from e2e_support_client.archive.commands import exported_text
 from e2e_support_client.client import SupportClient
 from e2e_support_client.render import ref_json, ref_text
+from e2e_support_client.render_history import timeline_json, timeline_text
 from e2e_support_client.terminal import Json, Terminal, read_text
 from e2e_support_client.trust_cli import OpenClient, ShowProgress
 
@@ -41,7 +42,7 @@ class LifecycleCommands:
         """Show how a ticket came to its status."""
         async with self._client(options, terminal, None, None) as support:
             steps = await support.tickets.timeline(options.number)
-            terminal.show([render.step_json(step) for step in steps], render.timeline_text(steps))
+            terminal.show(timeline_json(steps), timeline_text(steps))
 
     async def notifications(self, options: Namespace, terminal: Terminal) -> None:
         """Show what the person is told, and remember that it was seen if they say so."""

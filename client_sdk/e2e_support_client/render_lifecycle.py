@@ -8,7 +8,6 @@ from typing import Final
 
 from e2e_support.policy import Policy
 from e2e_support_client.allowance import Today
-from e2e_support_client.history import TimelineEvent
 from e2e_support_client.model import Notification, Ticket
 from e2e_support_client.plain import plain_line
 from e2e_support_client.terminal import Json, iso, stamp
@@ -22,18 +21,6 @@ _DAY: Final = 24 * 3600
 
 
 # --- for programs ----------------------------------------------------------------------------------------
-
-
-def step_json(step: TimelineEvent) -> Json:
-    """Return a step of a ticket's way."""
-    return {
-        "at": iso(step.at),
-        "kind": str(step.kind),
-        "status": step.status_text,
-        "status_id": step.status,
-        "by": step.by,
-        "what": step.what,
-    }
 
 
 def notification_json(one: Notification) -> Json:
@@ -67,11 +54,6 @@ def counts_text(counts: Mapping[str, int], policy: Policy) -> str:
     """Return a line for each status, in the team's words."""
     labels = {rule.id: rule.text for rule in policy.labels_user}
     return "\n".join(f"{number:>4}  {plain_line(labels.get(name, name))}" for name, number in counts.items())
-
-
-def timeline_text(steps: Sequence[TimelineEvent]) -> str:
-    """Return the way of a ticket, a line for each step."""
-    return "\n".join(_step_line(step) for step in steps) or "Nothing has happened yet."
 
 
 def notifications_text(found: Sequence[Notification]) -> str:
@@ -121,9 +103,3 @@ def _moment(at: datetime, now: int) -> str:
         return f"{stamp(at)} (that is over)"
     days, hours = divmod(left // 3600, 24)
     return f"{stamp(at)} ({f'{days} d {hours} h' if left >= _DAY else f'{hours} h {left % 3600 // 60} min'} left)"
-
-
-def _step_line(step: TimelineEvent) -> str:
-    by = f" by {plain_line(step.by)}" if step.by else ""
-    what = f" ({plain_line(step.what)})" if step.what else ""
-    return f"{stamp(step.at)}  {plain_line(step.status_text)}: {plain_line(str(step.kind))}{by}{what}"

@@ -291,7 +291,7 @@ def test_people_are_told_what_comes_next(shell: Shell) -> None:
     assert "e2e-ticket unhide" in hidden
     assert "   1  Closed" not in shell.run("counts")[0]
     assert "Marked resolved." in shell.run("notifications")[0]
-    assert "Resolved: resolved by" in shell.run("timeline", number)[0]
+    assert "Resolved · Support team" in shell.run("timeline", number)[0]
 
 
 def test_a_team_without_mails_is_named(shell: Shell) -> None:

@@ -306,9 +306,7 @@ def test_bulk_says_what_it_would_do(team: Shell) -> None:
     assert {line["status_id"] for line in team.data("inbox")} == {"open"}
 
 
-@pytest.mark.parametrize(
-    "words", [["close"], ["reply", "-"], ["status"], ["reply"], ["erase"], ["tag", "x"]]
-)
+@pytest.mark.parametrize("words", [["close"], ["reply", "-"], ["status"], ["reply"], ["erase"], ["tag", "x"]])
 def test_bulk_that_makes_no_sense_is_refused_at_once(shell: Shell, words: list[str]) -> None:
     """No ticket, a missing or wrong argument, and a text that could be read only once are wrong use."""
     numbers = [] if words == ["close"] else ["T-00000-00000"]
