@@ -41,7 +41,7 @@ class ExportedEntry:
 class _NoKeys:
     """Opens no boxes: there are none but single keys."""
 
-    def open_key(self, _mailbox: MailboxId, _entry: Entry) -> Secret:
+    def open_key(self, mailbox: MailboxId, entry: Entry) -> Secret:  # noqa: ARG002 - the port names them
         raise PeerError("no_key", "an export holds no ticket keys")
 
 

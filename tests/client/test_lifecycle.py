@@ -300,7 +300,11 @@ async def test_a_ticket_with_a_strangers_card_is_never_shown(
         own = await user.tickets.card()
         key = open_card(read_card(own), world.console.team.team_id).reply_key
         if readable:  # sealed to this user, although the card in it is another's
-            monkeypatch.setattr(conversation, "_reply_key", lambda _: key)
+
+            def reply_key(_: object) -> bytes:
+                return key
+
+            monkeypatch.setattr(conversation, "_reply_key", reply_key)
         await Desk(world).open_for(own, for_card=others)
         assert await numbers(user) == set()
         assert [kind for _, kind in await bell(user)] == ["problem"]
