@@ -18,6 +18,7 @@ from typing import Any, Final, NoReturn, TextIO
 from e2e_support.errors import SupportError, UsageError
 from e2e_support.limits import TEXT_MAX
 from e2e_support_client.plain import plain_text
+from e2e_support_keys.process import forbid_memory_dumps
 
 DONE: Final = 0
 REFUSED: Final = 1
@@ -89,6 +90,10 @@ def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None)
     Returns:
         0 done, 1 refused with a clear message, 2 wrongly called, 130 interrupted.
     """
+    if (
+        arguments is None
+    ):  # this process is the command's own: whoever calls it from theirs keeps their debugger
+        forbid_memory_dumps()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         options = parser.parse_args(given)

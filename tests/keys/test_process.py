@@ -48,3 +48,21 @@ def test_limit_and_flag_are_set_where_they_exist(flag: bool, monkeypatch: pytest
     forbid_memory_dumps()
     limit, flagged = (resource.RLIMIT_CORE, (0, 0)), (4, 0, 0, 0, 0)
     assert calls == ([limit, flagged] if flag else [limit])
+
+
+COMMAND = """
+import ctypes, resource, sys
+from {module} import main
+sys.argv = ["program", "no-such-command"]
+main()
+dumpable = getattr(ctypes.CDLL(None), "prctl", lambda *_: 0)(3, 0, 0, 0, 0)
+print(resource.getrlimit(resource.RLIMIT_CORE), dumpable)
+"""
+
+
+@pytest.mark.parametrize("module", ["e2e_support_client.cli", "e2e_support_console.cli"])
+def test_both_commands_forbid_dumps_before_anything_else(module: str, tmp_path: Path) -> None:
+    """Attack 62: a program that is about to unlock keys has forbidden dumps of itself."""
+    code = COMMAND.format(module=module)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=False)
+    assert done.stdout == b"(0, 0) 0\n"
