@@ -90,9 +90,7 @@ def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None)
     Returns:
         0 done, 1 refused with a clear message, 2 wrongly called, 130 interrupted.
     """
-    if (
-        arguments is None
-    ):  # this process is the command's own: whoever calls it from theirs keeps their debugger
+    if arguments is None:  # the process is ours: whoever calls this from theirs keeps their debugger
         forbid_memory_dumps()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
