@@ -23,6 +23,7 @@ from e2e_support.vocab import WRITERS, AuthorRole, Kind
 from e2e_support_client import clock
 from e2e_support_console.desk import Desk
 from e2e_support_console.due import before_idle, default_assignee, quiet_due
+from e2e_support_console.erasing import due_for_erasure
 from e2e_support_console.expiry import expire
 from e2e_support_console.follow import Follower
 from e2e_support_console.index import last_record, tickets
@@ -100,7 +101,7 @@ class Chores:
         closed = await self._each((row for row in unnoted if self._note_at(row) <= now), self._note_closing)
         unassigned = await self._rows("assign_to != x''")
         assigned = await self._each(filter(self._is_assignable, unassigned), self._assign)
-        erased = await self._each(await self._rows("erase_due > 0 AND erase_due <= ?", now), self._expire)
+        erased = await self._each(await due_for_erasure(self.desk.store, now), self._expire)
         kept = await self._each(await self._rows("quiet_due > 0 AND quiet_due <= ?", now), self._keep_alive)
         await self._keep_space(now)
         return Done(closed, assigned, erased, kept)

@@ -5,7 +5,6 @@ The relay keeps the signed statement, so whoever is stopped in between, and ever
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -25,7 +24,7 @@ from e2e_support_console.erased import (
     scrub,
     unfinished,
 )
-from e2e_support_console.index import last_record
+from e2e_support_console.index import last_record, tickets
 from e2e_support_console.reading import thread_messages
 from e2e_support_console.ticket_desk import TicketDesk
 from e2e_support_console.ticket_logs import ticket_logs
@@ -81,15 +80,14 @@ class Erasing(TicketDesk):
         return tuple(await all_erased(self._desk.store))
 
 
-async def due_for_erasure(queries: Queries, now: int) -> Sequence[str]:
-    """Return the numbers of closed tickets whose time by the policy is over (protocol 5.10).
+async def due_for_erasure(queries: Queries, now: int) -> list[TicketRow]:
+    """Return closed tickets whose time by the policy is over (protocol 5.10).
 
     Args:
         queries: the store.
         now: seconds since 1970.
     """
-    sql = "SELECT number FROM tickets WHERE erase_due > 0 AND erase_due <= ? ORDER BY erase_due"
-    return [str(row[0]) for row in await queries.fetch_all(sql, now)]
+    return await tickets(queries, "erase_due > 0 AND erase_due <= ?", [now])
 
 
 async def erase_ticket(desk: Desk, row: TicketRow) -> bool:
