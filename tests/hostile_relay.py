@@ -30,7 +30,7 @@ from e2e_support.wire import (
     Stored,
 )
 from e2e_support_client.faults import View
-from e2e_support_client.memory_relay import Kept
+from e2e_support_client.memory.held import Kept
 from e2e_support_client.port import Refused, RelayPort
 from e2e_support_client.refusals import refusal
 

@@ -18,7 +18,7 @@ from e2e_support.roster import TrustedRoster
 from e2e_support.ticket_keys import seal_boxes
 from e2e_support.vocab import Direction
 from e2e_support.wire import Entry
-from e2e_support_client.memory_relay import Kept
+from e2e_support_client.memory.held import Kept
 
 
 class Fault(StrEnum):

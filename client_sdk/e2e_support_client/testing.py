@@ -7,7 +7,7 @@ asked to wait, or under a hostile relay; this project's own attack tests are dri
     relay.take_team(batch)
     relay.inject(Fault.OFFLINE, times=2)
 
-``memory_relay`` says what the real relay does besides.
+``memory.relay`` says what the real relay does besides.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from e2e_support.vocab import Role
 from e2e_support.wire import DeviceRecord, Receipt
 from e2e_support_client import clock
 from e2e_support_client.faults import BLOB_FAULTS, LOG_FAULTS, Fault, View, flipped
-from e2e_support_client.memory_relay import CODE, WORK_BITS, HeldBlob, HeldMailbox, Kept, MemoryRelay
+from e2e_support_client.memory.held import HeldBlob, HeldMailbox, Kept
+from e2e_support_client.memory.relay import CODE, WORK_BITS, MemoryRelay
 from e2e_support_client.refusals import refusal
 
 __all__ = ["CODE", "FakeRelay", "Fault"]

@@ -1,0 +1,1 @@
+"""A relay in memory: `relay.MemoryRelay` stands wherever a `RelayPort` does."""
