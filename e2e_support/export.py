@@ -10,13 +10,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from e2e_support.content import SignedInner
-from e2e_support.conversation import Conversation, Opened
 from e2e_support.crypto import cae
 from e2e_support.crypto.pad import unpad
 from e2e_support.crypto.secret import SECRET_ACCESS, Secret
 from e2e_support.errors import PeerError
 from e2e_support.ids import MailboxId
+from e2e_support.log_place import LogPlace
+from e2e_support.log_reader import LogReader
 from e2e_support.mailbox import Chain
+from e2e_support.opened import Opened
 from e2e_support.roster import TrustedRoster
 from e2e_support.tags import Tag
 from e2e_support.ticket_keys import KeyPort
@@ -46,8 +48,8 @@ class _NoKeys:
 
 
 @dataclass(slots=True)
-class ExportedConversation(Conversation):
-    """A conversation that is read from an export.
+class ExportedLog(LogReader):
+    """A log that is read from an export.
 
     Args:
         singles: keys of single entries, by sequence number.
@@ -76,7 +78,7 @@ def export_entries(mailbox: MailboxId, team: TrustedRoster, opened: Iterable[Ope
         team: the roster.
         opened: its entries from the first on, as a ``Conversation`` opened or resumed them.
     """
-    place = Conversation(mailbox, team, _NoKeys())
+    place = LogPlace(mailbox, team, _NoKeys())
     key: Secret | None = None
     exported: list[ExportedEntry] = []
     for seq, one in enumerate(opened):
@@ -102,12 +104,12 @@ def read_entries(
         PeerError: ``bad_receipt``, ``bad_signature`` or ``malformed`` where a receipt is not the relay's for exactly
             that entry in exactly that place; ``update_needed``.
     """
-    log = ExportedConversation(mailbox, team, staff=staff, singles=[entry.key for entry in entries])
+    log = ExportedLog(mailbox, team, staff=staff, singles=[entry.key for entry in entries])
     opened = [log.receive(entry.stored, accept_strange=True) for entry in entries]
     return [replace(one, known=entry.known) for one, entry in zip(opened, entries, strict=True)]
 
 
-def _single(place: Conversation, key: Secret, opened: Opened) -> bytes:
+def _single(place: LogPlace, key: Secret, opened: Opened) -> bytes:
     entry = Entry.from_bytes(opened.entry)
     context = place.context(opened.seq, entry.gen, entry.direction, entry.boxes)
     return cae.single_key(key, Tag.ENTRY, context, entry.ciphertext).reveal(SECRET_ACCESS)

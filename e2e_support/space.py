@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
 from e2e_support.content import ClaimBody, ReadMarksBody, SettingBody
-from e2e_support.conversation import Opened
 from e2e_support.ids import DeviceId, MailboxId, MemberId
+from e2e_support.opened import Opened
 from e2e_support.policy import Policy
 from e2e_support.ticket_state import Fact
 from e2e_support.vocab import WRITERS, Kind, Role, SettingKind, Verdict

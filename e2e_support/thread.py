@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Generic, Protocol, TypeVar
 
 from e2e_support.content import AssignBody, BarrierBody, FieldsBody, Inner
-from e2e_support.conversation import Opened
 from e2e_support.errors import UsageError
 from e2e_support.ids import DeviceId, Hash, MemberId
+from e2e_support.opened import Opened
 from e2e_support.policy import Policy
 from e2e_support.reasons import refusal
 from e2e_support.space import judge_space

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from e2e_support.admission import admit_hash, find_work
 from e2e_support.codec import Message
 from e2e_support.content import Attachment, Author, CloseBody, MessageBody, OpenBody
-from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened, Sealed
+from e2e_support.conversation import AuthorKey, Conversation, Draft, Sealed
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.epoch import epoch_keys
 from e2e_support.errors import TrustError
 from e2e_support.ids import BlobId, MailboxId, MessageId, TeamId
+from e2e_support.opened import Opened
 from e2e_support.policy_parts import Admission
 from e2e_support.presets import DEFAULT
 from e2e_support.ticket_keys import KeyPort, TicketKeys, UserKeyPort, open_team_box

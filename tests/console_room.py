@@ -16,10 +16,11 @@ from typing import Any, cast
 from e2e_support.admission import admit_hash, find_work
 from e2e_support.codec import Message
 from e2e_support.content import Attachment, Author, CloseBody, MessageBody, OpenBody
-from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened
+from e2e_support.conversation import AuthorKey, Conversation, Draft
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.ids import MailboxId, MessageId
+from e2e_support.opened import Opened
 from e2e_support.policy import Policy
 from e2e_support.presets import DEFAULT
 from e2e_support.roster import TrustedRoster, next_bodies

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from e2e_support.content import Author, OpenBody
-from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened
+from e2e_support.conversation import AuthorKey, Conversation, Draft
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.ids import DeviceId, MemberId, MessageId
 from e2e_support.mailbox import ReceiptFact, ReceiptSigner
+from e2e_support.opened import Opened
 from e2e_support.presets import DEFAULT
 from e2e_support.roster import TrustedRoster, begin_batch
 from e2e_support.roster_links import Payload, Threshold

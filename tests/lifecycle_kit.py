@@ -23,9 +23,10 @@ from e2e_support.content import (
     OpenForBody,
     ReopenBody,
 )
-from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened
+from e2e_support.conversation import AuthorKey, Conversation, Draft
 from e2e_support.ids import MessageId
 from e2e_support.mailbox import mailbox_id
+from e2e_support.opened import Opened
 from e2e_support.policy import Policy
 from e2e_support.ticket_keys import ticket_number
 from e2e_support.user import open_card, read_card

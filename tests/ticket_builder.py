@@ -28,7 +28,7 @@ from e2e_support.content import (
     SignedInner,
     StatusBody,
 )
-from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened, Record
+from e2e_support.conversation import AuthorKey, Conversation, Draft
 from e2e_support.crypto import cae
 from e2e_support.crypto.hash import digest, u64
 from e2e_support.crypto.pad import pad
@@ -38,6 +38,7 @@ from e2e_support.epoch import epoch_keys
 from e2e_support.errors import PeerError
 from e2e_support.ids import MailboxId, MessageId
 from e2e_support.mailbox import Chain, ReceiptFact, ReceiptSigner
+from e2e_support.opened import Opened, Record
 from e2e_support.policy import Policy
 from e2e_support.presets import DEFAULT
 from e2e_support.tags import Tag

@@ -24,11 +24,12 @@ from e2e_support.content import (
     ResolutionBody,
     StatusBody,
 )
-from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened
+from e2e_support.conversation import AuthorKey, Conversation, Draft
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.epoch import epoch_keys
 from e2e_support.ids import BlobId, MailboxId, MessageId, TeamId
+from e2e_support.opened import Opened
 from e2e_support.policy import Policy
 from e2e_support.presets import DEFAULT
 from e2e_support.support_link import SupportLink

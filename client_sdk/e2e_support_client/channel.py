@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from e2e_support.content import Author
-from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened, Sealed
+from e2e_support.conversation import AuthorKey, Conversation, Draft, Sealed
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import TransportError, TrustError
 from e2e_support.ids import BlobId
+from e2e_support.opened import Opened
 from e2e_support.roster import TrustedRoster
 from e2e_support.wire import Append, Stored
 from e2e_support_client import clock

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from e2e_support.conversation import Record
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import SupportError
 from e2e_support.mailbox import Chain
+from e2e_support.opened import Record
 from e2e_support.proof import Proof, ProofKind, check_proof
 from e2e_support.roster import ForkProof, Standing, TrustedRoster
 from e2e_support.roster_links import open_link

@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from e2e_support.conversation import Opened
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import PeerError, UsageError
 from e2e_support.ids import MailboxId
 from e2e_support.limits import PAGE_BYTES_MAX, PAGE_ITEMS_MAX
+from e2e_support.opened import Opened
 from e2e_support.wire import Head, Page, Stored
 from e2e_support_client import clock
 from e2e_support_client.port import Refused, RelayPort

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from e2e_support.content import MergeBody, OpenForBody, StaffBody, StaffOpenBody
-from e2e_support.conversation import Opened
+from e2e_support.opened import Opened
 from e2e_support.policy import Policy
 from e2e_support.policy_parts import LabelRule
 from e2e_support.roster import TrustedRoster

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from e2e_support.content import Author, FieldsBody
-from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened, Record, Sealed
+from e2e_support.conversation import AuthorKey, Conversation, Draft, Sealed
 from e2e_support.errors import UsageError
 from e2e_support.ids import BlobId
+from e2e_support.opened import Opened, Record
 from e2e_support.thread import Thread
 from e2e_support.ticket_keys import TicketKeys, UserKeyPort
 from e2e_support.ticket_state import NOBODY, Fact, label

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from e2e_support.codec import Value, decode, encode
-from e2e_support.conversation import Record, Sealed
+from e2e_support.conversation import Sealed
 from e2e_support.ids import Hash, MailboxId, MessageId
 from e2e_support.limits import ENTRY_MAX, KIB
+from e2e_support.opened import Record
 from e2e_support.vocab import Kind
 from e2e_support_client.model import EventKind, Role, State
 from e2e_support_keys.store import Row, Store, Transaction

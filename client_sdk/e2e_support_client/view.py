@@ -16,9 +16,9 @@ from e2e_support.content import (
     ReopenBody,
     ResolutionBody,
 )
-from e2e_support.conversation import Opened
 from e2e_support.ids import DeviceId, MemberId
 from e2e_support.limits import CLOCK_WARNING
+from e2e_support.opened import Opened
 from e2e_support.policy import Policy
 from e2e_support.policy_parts import StaffIdentity, UserDelete
 from e2e_support.roster import TrustedRoster

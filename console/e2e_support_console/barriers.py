@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from e2e_support.content import BarrierBody, BarrierItem, Inner
-from e2e_support.conversation import Opened, Record
 from e2e_support.errors import PeerError, SupportError, UsageError
 from e2e_support.freshness import DAY
 from e2e_support.ids import DeviceId, Hash, MailboxId
+from e2e_support.opened import Opened, Record
 from e2e_support.roster import TrustedRoster
 from e2e_support.roster_links import open_link
 from e2e_support.vocab import WRITERS, Kind, Verdict

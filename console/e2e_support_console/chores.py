@@ -14,9 +14,9 @@ from typing import Final
 
 from e2e_support.codec import Message
 from e2e_support.content import AssignBody, EmptyBody, FieldsBody
-from e2e_support.conversation import Opened
 from e2e_support.errors import PeerError, UsageError
 from e2e_support.ids import MemberId
+from e2e_support.opened import Opened
 from e2e_support.thread import StaffThread, Thread
 from e2e_support.ticket_state import DAY, Fact
 from e2e_support.vocab import WRITERS, AuthorRole, Kind

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Final
 
 from e2e_support.content import AssignBody, FieldsBody
-from e2e_support.conversation import Opened
+from e2e_support.opened import Opened
 from e2e_support.policy import Policy
 from e2e_support.ticket_state import DAY, TicketState
 from e2e_support.vocab import Kind, Lifecycle, Verdict

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from e2e_support.conversation import Opened
 from e2e_support.limits import CLOCK_WARNING
+from e2e_support.opened import Opened
 from e2e_support.ticket_state import DAY, erase_due
 from e2e_support.vocab import AuthorRole, Verdict
 from e2e_support_client import clock

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 
-from e2e_support.conversation import Opened
 from e2e_support.errors import PeerError, SupportError
 from e2e_support.ids import MailboxId
+from e2e_support.opened import Opened
 from e2e_support.roster import TrustedRoster
 from e2e_support.vocab import Verdict
 from e2e_support_client.evidence import receipt_proofs

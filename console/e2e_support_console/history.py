@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from e2e_support.conversation import Opened
 from e2e_support.ids import MailboxId
+from e2e_support.opened import Opened
 from e2e_support.roster import TrustedRoster
 from e2e_support.staff import Flag, StaffState
 from e2e_support.ticket_keys import ticket_number

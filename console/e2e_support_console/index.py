@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
-from e2e_support.conversation import Opened, Record
 from e2e_support.crypto.secret import Secret
 from e2e_support.errors import UsageError
 from e2e_support.ids import MailboxId
+from e2e_support.opened import Opened, Record
 from e2e_support.ticket_keys import parse_number
 from e2e_support.wire import EpochPackage
 from e2e_support_console.schema import MIGRATIONS

@@ -8,10 +8,11 @@ from functools import partial
 from typing import Final
 
 from e2e_support.codec import Message
-from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened, Sealed
+from e2e_support.conversation import AuthorKey, Conversation, Draft, Sealed
 from e2e_support.errors import PeerError
 from e2e_support.ids import ID_SIZE, MailboxId, MessageId
 from e2e_support.limits import MAILBOX_ENTRIES_MAX
+from e2e_support.opened import Opened
 from e2e_support.thread import StaffThread, Thread
 from e2e_support.ticket_state import TicketState
 from e2e_support.vocab import Kind

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from e2e_support.content import ClaimBody
-from e2e_support.conversation import Opened
 from e2e_support.errors import TransportError, UsageError
 from e2e_support.ids import DeviceId, MailboxId
 from e2e_support.limits import MAILBOX_ENTRIES_MAX
+from e2e_support.opened import Opened
 from e2e_support.space import Claim, claims_of
 from e2e_support.thread import Thread
 from e2e_support.ticket_state import DAY

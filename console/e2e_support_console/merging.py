@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from e2e_support.content import MergeBody, NoteBody, OpenBody, OpenForBody
-from e2e_support.conversation import Opened
+from e2e_support.opened import Opened
 from e2e_support.reasons import refusal
 from e2e_support.ticket_keys import ticket_number
 from e2e_support.user import card_in

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from e2e_support.content import OpenBody
-from e2e_support.conversation import Opened
+from e2e_support.opened import Opened
 from e2e_support.policy import Policy
 from e2e_support.policy_parts import MailMode
 from e2e_support.ticket_state import TicketState

@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import Final
 
 from e2e_support.content import FlagBody, NoteBody, OpenBody, OpenForBody
-from e2e_support.conversation import Opened
+from e2e_support.opened import Opened
 from e2e_support.policy import Policy
 from e2e_support.ticket_keys import ticket_number
 from e2e_support.vocab import Verdict

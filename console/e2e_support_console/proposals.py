@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from e2e_support.content import ProposalBody
-from e2e_support.conversation import Opened
 from e2e_support.errors import SupportError, UsageError
 from e2e_support.limits import BODY_MAX, CLOCK_WARNING
+from e2e_support.opened import Opened
 from e2e_support.policy import Policy
 from e2e_support.roster import TrustedRoster
 from e2e_support.roster_links import open_link

@@ -18,9 +18,9 @@ from e2e_support.content import (
     ReopenBody,
     ResolutionBody,
 )
-from e2e_support.conversation import Opened
 from e2e_support.errors import UsageError
 from e2e_support.ids import MailboxId
+from e2e_support.opened import Opened
 from e2e_support.policy import Policy
 from e2e_support.staff import StaffState
 from e2e_support.ticket_keys import ticket_number

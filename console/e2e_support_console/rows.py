@@ -11,8 +11,8 @@ from itertools import chain
 from typing import Final
 
 from e2e_support.content import NoteBody, OpenBody, StaffBody
-from e2e_support.conversation import Opened
 from e2e_support.ids import MailboxId
+from e2e_support.opened import Opened
 from e2e_support.policy import Policy
 from e2e_support.policy_parts import Condition
 from e2e_support.roster import TrustedRoster

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from e2e_support.codec import Message
-from e2e_support.conversation import Conversation, Draft, Opened, Sealed
+from e2e_support.conversation import Conversation, Draft, Sealed
 from e2e_support.errors import PeerError
 from e2e_support.ids import ID_SIZE, MailboxId, MessageId
 from e2e_support.mailbox import mailbox_id
+from e2e_support.opened import Opened
 from e2e_support.thread import SpaceThread
 from e2e_support.ticket_state import Fact
 from e2e_support.vocab import AuthorRole, Kind

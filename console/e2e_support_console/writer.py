@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 from e2e_support.codec import Message
 from e2e_support.content import STAFF_BODIES, MessageBody, NoteBody, StaffBody
-from e2e_support.conversation import Draft, Opened, Sealed
+from e2e_support.conversation import Draft, Sealed
 from e2e_support.errors import SupportError, TransportError, UsageError
 from e2e_support.ids import ID_SIZE, MailboxId, MessageId
+from e2e_support.opened import Opened
 from e2e_support.reasons import refusal
 from e2e_support.staff import StaffState, judge_staff
 from e2e_support.thread import StaffThread

@@ -16,11 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channel_story import NOW, Person, Story
-from e2e_support import conversation
-from e2e_support.conversation import Conversation, Opened
+from e2e_support import log_place
+from e2e_support.conversation import Conversation
 from e2e_support.errors import PeerError, SupportError, TransportError
 from e2e_support.limits import CHUNK_SIZE
 from e2e_support.mailbox import Chain, ReceiptFact, ReceiptSigner, verify_receipt
+from e2e_support.opened import Opened
 from e2e_support.thread import Thread
 from e2e_support.vocab import Verdict
 from e2e_support.wire import Append, Page, Receipt, Stored
@@ -202,7 +203,7 @@ def any_receipt(data: bytes, *_: object, **__: object) -> Receipt:
 DEFENCES: Final[dict[str, tuple[object, str, object]]] = {
     "context": (Conversation, "context", same_context),
     "page": (Chain, "check_page", nothing),
-    "receipts": (conversation, "verify_receipt", any_receipt),
+    "receipts": (log_place, "verify_receipt", any_receipt),
 }
 
 

@@ -24,7 +24,7 @@ import adversarial.test_relay_attacks as relay
 import adversarial.test_relay_team_attacks as relay_team
 import adversarial.test_trust_attacks as trust
 import adversarial.test_user_attacks as user
-from e2e_support import conversation, epoch, request, roster_steps, thread
+from e2e_support import entry_proofs, epoch, log_reader, request, roster_steps, thread
 from e2e_support.conversation import Conversation
 from e2e_support.crypto import cae
 from e2e_support.destruction import Destruction, DestructionBody
@@ -131,7 +131,7 @@ SIGNERS: Final[tuple[Defence, ...]] = (
     (roster_steps, "check_signatures", nothing),
 )
 FIRST_LOOK: Final[Defence] = (Log, "_take_first", Log._take_some)  # pyright: ignore[reportPrivateUsage]
-SIGNATURE: Final[Defence] = (conversation, "require_signature", nothing)
+SIGNATURE: Final[Defence] = (log_reader, "require_signature", nothing)
 PAGES: Final[Defence] = (Chain, "check_page", nothing)
 CLASSES: Final[Defence] = (Mailboxes, "_writer", a_user)
 LOCK: Final[Defence] = (store, "_take_lock", no_lock)
@@ -184,7 +184,7 @@ ROWS: Final = [
     ),
     row(
         console.test_40_a_bad_reply_key_never_stops_the_console,
-        (conversation, "_is_kem_key", always),
+        (entry_proofs, "_is_kem_key", always),
         reply_key=bytes(1216),
     ),
     row(console.test_41_a_message_in_an_administrators_name_is_not_the_teams, SIGNATURE),

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pytest
 
-from e2e_support import conversation, membership, roster, roster_steps
+from e2e_support import log_place, log_reader, membership, roster, roster_steps
 from e2e_support.conversation import Conversation
 from e2e_support.mailbox import Chain
 from e2e_support.membership import Membership
@@ -391,7 +391,7 @@ Defence = tuple[object, str, object]
 DEFENCES: Final[dict[str, list[Defence]]] = {
     "context": [(Conversation, "context", same_context)],
     "page": [(Chain, "check_page", nothing)],
-    "receipts": [(conversation, "verify_receipt", any_receipt)],
+    "receipts": [(log_place, "verify_receipt", any_receipt)],
     "feed": [(feed, "_gap", nothing)],
     "links": [(RosterSync, "_page", any_links)],
     "signers": [(roster_steps, "quorum", anyone), (roster_steps, "check_signatures", nothing)],
@@ -403,7 +403,7 @@ DEFENCES: Final[dict[str, list[Defence]]] = {
         (Conversation, "_check_direction", nothing),
         (Conversation, "_check_order", nothing),
     ],
-    "version": [(conversation, "check_entry", Entry.from_bytes)],
+    "version": [(log_reader, "check_entry", Entry.from_bytes)],
     "announced": [(sync, "_pulled", whatever_came)],
 }
 DEFENDED = [attack for attack in ATTACKS if attack.without]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from e2e_support import conversation, ticket
+from e2e_support import entry_proofs, log_reader, ticket
 from e2e_support.codec import Message
 from e2e_support.content import (
     AssignBody,
@@ -24,9 +24,9 @@ from e2e_support.content import (
     ResolutionBody,
     StaffOpenBody,
 )
-from e2e_support.conversation import Conversation, Opened
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
+from e2e_support.opened import Opened
 from e2e_support.policy import Policy
 from e2e_support.presets import DEFAULT, RECORD
 from e2e_support.roster_links import NO_HASH
@@ -121,7 +121,7 @@ def test_100_nobody_passes_for_another_user(how: str, monkeypatch: pytest.Monkey
     opened = case.say(case.user, Kind.OPEN, case.opening(**pretended(case, how)))
     assert (opened.verdict, opened.reason) == (NONCONFORMING, "bad_user_proof")
     assert case.anna.thread.state is case.user.thread.state is None
-    monkeypatch.setattr(conversation, "is_users", always)
+    monkeypatch.setattr(entry_proofs, "is_users", always)
     again = Ticket.empty()
     assert again.say(again.user, Kind.OPEN, again.opening(**pretended(again, how))).verdict is OK
 
@@ -157,7 +157,7 @@ def test_101_an_agent_cannot_merge_tickets_of_two_users(how: str, monkeypatch: p
     assert case.user.verdicts[-1] == case.anna.verdicts[-1] == (NONCONFORMING, "bad_user_proof")
     assert case.user.state == case.anna.state == before
     if how != "into itself":
-        monkeypatch.setattr(conversation, "is_users", always)
+        monkeypatch.setattr(entry_proofs, "is_users", always)
         case.post(case.craft(case.anna, Kind.MERGE, false_merges(case)[how], **as_device(BEN)))
         assert case.user.state.merged_into
 
@@ -220,7 +220,7 @@ def test_102_p6_a_strangers_card_opens_no_ticket_of_a_user(
     assert case.user.thread.state is None
     assert case.user.conversation.author_key == case.keys.author.public
     assert case.user.conversation.reply_key is None
-    monkeypatch.setattr(Conversation, "_is_card", always)
+    monkeypatch.setattr(entry_proofs, "_is_card", always)
     again = Ticket.empty()
     again.post(planted(again, card, again.keys.reply.public, **as_device(BEN)), reader=again.user)
     assert again.user.thread.state is not None
@@ -241,7 +241,7 @@ def test_102_without_a_signature_a_third_party_would_be_support(monkeypatch: pyt
     """The defence is the device's signature: unchecked, the planted ticket would stand."""
     case = Ticket.empty()
     card = make_card(case.keys, case.team.team_id, None)
-    monkeypatch.setattr(conversation, "require_signature", nothing)
+    monkeypatch.setattr(log_reader, "require_signature", nothing)
     assert (
         case.post(planted(case, card, case.keys.reply.public, signer=THIRD), reader=case.user).verdict is OK
     )

@@ -15,7 +15,7 @@ import msgpack
 import pytest
 from cryptography.exceptions import InvalidTag
 
-from e2e_support import codec, conversation, thread
+from e2e_support import codec, log_reader, thread
 from e2e_support.attachment import Opener, Plan, Sealer
 from e2e_support.codec import Message, Value, decode, encode
 from e2e_support.content import (
@@ -170,7 +170,7 @@ def without(name: str, answer: Callable[..., object] = nothing) -> Callable[[pyt
 
 def unsigned(patch: pytest.MonkeyPatch) -> None:
     """Take signatures away."""
-    patch.setattr(conversation, "require_signature", nothing)
+    patch.setattr(log_reader, "require_signature", nothing)
 
 
 def lawless(patch: pytest.MonkeyPatch) -> None:
@@ -708,7 +708,7 @@ def test_91_a_relay_cannot_plant_a_ticket_key(known_head: bool) -> None:
 
 def test_91_without_a_signature_the_relay_reads_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """The defence is the signature: unchecked, the planted key would be used."""
-    monkeypatch.setattr(conversation, "require_signature", nothing)
+    monkeypatch.setattr(log_reader, "require_signature", nothing)
     ticket = Ticket.begin()
     ticket.post(planted_key(ticket, ticket.team.roster.head))
     assert knows_the_answer(ticket)

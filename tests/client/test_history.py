@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from e2e_support.content import CloseBody, ReopenBody, ResolutionBody, StatusBody
-from e2e_support.conversation import Opened
+from e2e_support.opened import Opened
 from e2e_support.presets import PANEL
 from e2e_support.ticket_state import DAY
 from e2e_support.vocab import Kind, Role, Verdict

@@ -12,8 +12,8 @@ import pytest
 
 from console_room import User, dying
 from e2e_support.content import AssignBody, FieldsBody, ReopenBody
-from e2e_support.conversation import Opened
 from e2e_support.ids import MailboxId
+from e2e_support.opened import Opened
 from e2e_support.policy import Policy
 from e2e_support.policy_parts import CategoryAssignee, NoteMode, Retention
 from e2e_support.presets import DEFAULT

@@ -9,12 +9,13 @@ import pytest
 
 from console_room import Room
 from e2e_support.content import MessageBody, NoteBody, StaffOpenBody
-from e2e_support.conversation import Conversation, Draft, Opened
+from e2e_support.conversation import Conversation, Draft
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import UsageError
 from e2e_support.ids import Hash, MailboxId, MessageId
 from e2e_support.mailbox import ReceiptFact, ReceiptSigner, first_hash
+from e2e_support.opened import Opened
 from e2e_support.thread import StaffThread
 from e2e_support.vocab import AdmissionMode, Direction, Kind, Recipient, Role, Verdict
 from e2e_support.wire import Append, Entry, Head, Stored

@@ -84,7 +84,7 @@ async def test_nothing_is_opened_twice(tmp_path: Path, monkeypatch: pytest.Monke
         user = await room.ticket()
         await user.say("Any news?")
         await team.sync()
-    monkeypatch.setattr("e2e_support.conversation.cae.decrypt", None)
+    monkeypatch.setattr("e2e_support.log_reader.cae.decrypt", None)
     async with await room.unlock() as team:
         room.relay.calls.clear()
         await team.sync()

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from e2e_support.content import ClaimBody, ProposalBody, SettingBody
-from e2e_support.conversation import Opened
 from e2e_support.errors import TrustError, UsageError
 from e2e_support.ids import MailboxId
+from e2e_support.opened import Opened
 from e2e_support.space import claims_of, settings_of
 from e2e_support.vocab import Kind, Role, SettingKind
 from e2e_support_client.testing import Fault

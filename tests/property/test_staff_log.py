@@ -23,10 +23,10 @@ from e2e_support.content import (
     StaffOpenBody,
     TagBody,
 )
-from e2e_support.conversation import Opened
 from e2e_support.crypto.secret import Secret
 from e2e_support.errors import TrustError
 from e2e_support.ids import MailboxId
+from e2e_support.opened import Opened
 from e2e_support.presets import DEFAULT, RECORD
 from e2e_support.roster_links import NO_HASH
 from e2e_support.staff import StaffState

@@ -36,6 +36,7 @@ FORBIDDEN = {
     "e2e_support.crypto.stream",
     "e2e_support.ticket",
     "e2e_support.conversation",
+    "e2e_support.log_reader",
     "e2e_support.attachment",
     "e2e_support.content",
     "e2e_support_keys",

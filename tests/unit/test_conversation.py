@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from e2e_support.content import BarrierBody, EmptyBody, OpenForBody
-from e2e_support.conversation import PROOFS_MAX, Draft
+from e2e_support.conversation import Draft
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import PeerError, SupportError, UsageError
 from e2e_support.ids import MessageId
+from e2e_support.log_place import PROOFS_MAX
 from e2e_support.roster_links import NO_HASH, RelayKeys
 from e2e_support.user import make_card, read_card, user_key
 from e2e_support.vocab import Kind, Verdict

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from e2e_support.conversation import Opened
 from e2e_support.crypto import cae
 from e2e_support.crypto.secret import Secret
 from e2e_support.errors import PeerError
-from e2e_support.export import ExportedConversation, ExportedEntry, export_entries, read_entries
+from e2e_support.export import ExportedEntry, ExportedLog, export_entries, read_entries
+from e2e_support.opened import Opened
 from e2e_support.thread import Thread
 from e2e_support.vocab import Kind, Verdict
 from e2e_support.wire import Entry
@@ -99,7 +99,7 @@ def test_what_its_keeper_could_not_open_stays_unread() -> None:
 def test_a_reader_of_an_export_opens_no_boxes() -> None:
     """It has keys of single entries only, so that a box that stands in an entry stays shut."""
     ticket = told()
-    reader = ExportedConversation(ticket.log.mailbox, ticket.team.roster)
+    reader = ExportedLog(ticket.log.mailbox, ticket.team.roster)
     with pytest.raises(PeerError) as error:
         reader.keys.open_key(ticket.log.mailbox, Entry.from_bytes(ticket.log.items[0].entry))
     assert error.value.code == "no_key"

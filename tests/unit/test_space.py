@@ -15,8 +15,8 @@ from e2e_support.content import (
     ReadMarksBody,
     SettingBody,
 )
-from e2e_support.conversation import Opened
 from e2e_support.ids import Hash, MailboxId, MemberId
+from e2e_support.opened import Opened
 from e2e_support.presets import DEFAULT
 from e2e_support.space import claims_of, judge_space, marks_of, settings_of
 from e2e_support.ticket_state import Fact

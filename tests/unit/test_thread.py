@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from e2e_support.content import BarrierBody, BarrierItem, ClaimBody, NoteBody, StaffOpenBody
-from e2e_support.conversation import Opened
 from e2e_support.errors import UsageError
 from e2e_support.ids import Hash
+from e2e_support.opened import Opened
 from e2e_support.policy_parts import ClosedReply
 from e2e_support.presets import DEFAULT
 from e2e_support.thread import SpaceThread, StaffThread

@@ -15,7 +15,7 @@ from e2e_support.admission import admit_hash, check_team, check_work, find_work
 from e2e_support.attachment import Opener, Plan, Sealer, safe_name
 from e2e_support.codec import decode, encode
 from e2e_support.content import Attachment, Author, Inner, MessageBody
-from e2e_support.conversation import AuthorKey, Conversation, Draft, Opened
+from e2e_support.conversation import AuthorKey, Conversation, Draft
 from e2e_support.crypto.hash import derive
 from e2e_support.crypto.kem import KemPrivate
 from e2e_support.crypto.secret import SECRET_ACCESS, Secret
@@ -35,6 +35,7 @@ from e2e_support.mailbox import (
     relay_key_id,
     verify_receipt,
 )
+from e2e_support.opened import Opened
 from e2e_support.request import check_time, content_digest, sign_request, verify_request
 from e2e_support.tags import Tag
 from e2e_support.ticket_keys import (

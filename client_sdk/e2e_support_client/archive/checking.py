@@ -11,12 +11,12 @@ from typing import Final
 
 from e2e_support.attachment import Plan, Sealer
 from e2e_support.content import OpenForBody, StaffBody
-from e2e_support.conversation import Opened
 from e2e_support.crypto.hash import same
 from e2e_support.crypto.secret import Secret
 from e2e_support.errors import UsageError
 from e2e_support.export import ExportedEntry, read_entries
 from e2e_support.ids import DeviceId, MailboxId, TeamId
+from e2e_support.opened import Opened
 from e2e_support.roster import TrustedRoster
 from e2e_support.thread import StaffThread, Thread
 from e2e_support.ticket_keys import ticket_number

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from e2e_support.attachment import safe_name
 from e2e_support.content import Attachment
-from e2e_support.conversation import Conversation, Opened, Record
+from e2e_support.conversation import Conversation
 from e2e_support.errors import PeerError
 from e2e_support.export import ExportedEntry, export_entries
 from e2e_support.ids import MailboxId
+from e2e_support.opened import Opened, Record
 from e2e_support.roster import TrustedRoster
 from e2e_support.thread import StaffThread, Thread
 from e2e_support.ticket_state import TicketState
