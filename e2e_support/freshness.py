@@ -5,12 +5,12 @@ A relay can withhold links, but it cannot make such statements; a client whose l
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from e2e_support.crypto.sign import SigningKey, verify
 from e2e_support.errors import TrustError
-from e2e_support.ids import DeviceId
+from e2e_support.ids import DeviceId, MemberId
 from e2e_support.limits import CLOCK_WARNING
 from e2e_support.roster_links import open_link
 from e2e_support.roster_state import RosterState
@@ -19,7 +19,9 @@ from e2e_support.vocab import Role
 from e2e_support.wire import DeviceSignature, Freshness, FreshnessBody, Head
 
 DAY = 24 * 3600
-SIGNERS_MIN = 2  # one stolen or removed device must not vouch for an old roster alone
+SIGNERS_MIN = (
+    2  # one stolen or removed device must not vouch for an old roster alone, nor one person with two
+)
 NEWCOMER_DAYS = 3  # until a newcomer's first sync nobody else could vouch, and users could not send
 
 
@@ -79,7 +81,7 @@ def check_freshness(
 
     Signers must be active in the roster at hand, not in the one that the statement is about: a removed device
     vouches for nothing. The statement may be about an older head of the same roster, so that a new link does
-    not stop everybody until enough devices have signed again. One signature is enough where all others that
+    not stop everybody until enough devices have signed again. Fewer signatures are enough where all others that
     could sign are newcomers; its days run from when the first of them came, so that a device which is removed
     soon after gains nothing by dating a statement later.
 
@@ -129,7 +131,7 @@ def _vouched_since(roster: RosterState, signed: Freshness, issued: int, now: int
     """Return from when on the days of a statement run, if enough devices have signed it."""
     may = roster.membership.by_role(Role.OWNER, Role.AGENT)
     good = _good_signers(roster, signed, may)
-    if len(good) >= min(SIGNERS_MIN, len(may)):
+    if _are_enough(good, may) and _are_enough(_members(roster, good), _members(roster, may)):
         return issued
     came = [_came(roster, device) for device in may - good]
     if not good or not all(_is_newcomer(time, issued, now) for time in came):
@@ -139,6 +141,15 @@ def _vouched_since(roster: RosterState, signed: Freshness, issued: int, now: int
             hint="The relay may hide a removal. Try again later; ask the team if it stays so.",
         )
     return min(issued, *came)
+
+
+def _are_enough(good: Collection[bytes], may: Collection[bytes]) -> bool:
+    return len(good) >= min(SIGNERS_MIN, len(may))
+
+
+def _members(roster: RosterState, devices: Iterable[DeviceId]) -> frozenset[MemberId]:
+    """Return whose devices these are: whoever adds a device of their own has no second voice by it (attack 110)."""
+    return frozenset(roster.devices[device].member_id for device in devices)
 
 
 def _good_signers(roster: RosterState, signed: Freshness, may: frozenset[DeviceId]) -> set[DeviceId]:
