@@ -17,7 +17,7 @@ from e2e_support.codec import Message, message_shapes
 from e2e_support.content import BODIES
 from e2e_support.reasons import REASONS
 from e2e_support.tags import Tag
-from e2e_support.ticket import TRANSITIONS
+from e2e_support.transitions import TRANSITIONS
 from e2e_support.vocab import AuthorRole, Kind
 
 ROOT = Path(__file__).parent.parent

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from e2e_support import entry_proofs, log_reader, ticket
+from e2e_support import entry_proofs, log_reader, ticket_rules, transitions
 from e2e_support.codec import Message
 from e2e_support.content import (
     AssignBody,
@@ -283,9 +283,9 @@ def test_104_nobody_says_early_that_a_ticket_closed_by_itself(
     opened = case.post(case.craft(side, Kind.AUTO_CLOSE, EmptyBody()), time=due)
     assert (opened.verdict, opened.reason) == (NONCONFORMING, reason)
     assert not case.anna.state.auto_noted
-    monkeypatch.setitem(ticket._RULES, Kind.AUTO_CLOSE, lawful)  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setitem(ticket_rules._RULES, Kind.AUTO_CLOSE, lawful)  # pyright: ignore[reportPrivateUsage]
     row = {state: state for state in Lifecycle}
-    monkeypatch.setitem(ticket.TRANSITIONS, (Kind.AUTO_CLOSE, AuthorRole.USER), row)
+    monkeypatch.setitem(transitions.TRANSITIONS, (Kind.AUTO_CLOSE, AuthorRole.USER), row)
     case.post(case.craft(side, Kind.AUTO_CLOSE, EmptyBody()), time=due)
     assert case.anna.state.auto_noted
 

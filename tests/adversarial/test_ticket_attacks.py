@@ -53,8 +53,8 @@ from e2e_support.presets import DEFAULT
 from e2e_support.roster_links import NO_HASH
 from e2e_support.roster_state import RosterState
 from e2e_support.tags import Tag
-from e2e_support.ticket import TRANSITIONS
 from e2e_support.ticket_state import Fact, TicketState
+from e2e_support.transitions import TRANSITIONS
 from e2e_support.vocab import AuthorRole, Direction, Kind, Lifecycle, Recipient, SettingKind, Verdict
 from e2e_support.wire import Box, DeviceRecord, Entry, Head
 from team_builder import EPOCH

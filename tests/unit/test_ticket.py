@@ -38,8 +38,9 @@ from e2e_support.policy_parts import (
 from e2e_support.presets import DEFAULT
 from e2e_support.reasons import REASONS, refusal
 from e2e_support.roster_links import NO_HASH
-from e2e_support.ticket import TRANSITIONS, judge
+from e2e_support.ticket import judge
 from e2e_support.ticket_state import DAY, NOBODY, Fact, TicketState, count_text, label
+from e2e_support.transitions import TRANSITIONS
 from e2e_support.vocab import AuthorRole, Kind, Lifecycle, Role
 from e2e_support.wire import Head
 from ticket_builder import PLAIN_BODIES, text
