@@ -22,8 +22,9 @@ from bench.team import Mailbox, Target, found
 from e2e_support.ids import ID_SIZE, BlobId
 from e2e_support.limits import MIB, PIECE_SIZE
 from e2e_support_client.files import FileSource
-from e2e_support_client.transfer import PARALLEL, UploadState, together, upload
+from e2e_support_client.transfer import PARALLEL, together
 from e2e_support_client.transport import HttpRelay
+from e2e_support_client.upload import UploadState, upload
 
 FULL_SIZE, FULL_ROUNDS = 1024 * MIB, 5
 QUICK_SIZE, QUICK_ROUNDS = 8 * MIB, 1

@@ -15,8 +15,8 @@ from e2e_support.ticket_state import advance
 from e2e_support_client import clock
 from e2e_support_client.archive.writing import Fetch, Leaving, exporting, kept_log
 from e2e_support_client.delivery import no_progress
+from e2e_support_client.download import download
 from e2e_support_client.model import OnProgress, Progress
-from e2e_support_client.transfer import download
 from e2e_support_client.view import messages
 from e2e_support_console.desk import Desk
 from e2e_support_console.index import records, tickets

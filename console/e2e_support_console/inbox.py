@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from e2e_support.content import Attachment
-from e2e_support_client.files import target_in
+from e2e_support_client.download import download
 from e2e_support_client.model import Message
-from e2e_support_client.transfer import download
+from e2e_support_client.part_file import target_in
 from e2e_support_console.erasing import Erasing
 from e2e_support_console.exporting import Exporting
 from e2e_support_console.index import mark_seen, same_user

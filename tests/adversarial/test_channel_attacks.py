@@ -25,10 +25,11 @@ from e2e_support.opened import Opened
 from e2e_support.thread import Thread
 from e2e_support.vocab import Verdict
 from e2e_support.wire import Append, Page, Receipt, Stored
+from e2e_support_client.download import download, read_bytes
 from e2e_support_client.files import FileSource
 from e2e_support_client.port import Refused
 from e2e_support_client.testing import OTHER_TIME, FakeRelay, Fault
-from e2e_support_client.transfer import UploadState, download, read_bytes, upload
+from e2e_support_client.upload import UploadState, upload
 from team_builder import EPOCH
 from ticket_builder import RELAY
 

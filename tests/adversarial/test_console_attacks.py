@@ -38,7 +38,7 @@ from e2e_support_client import clock
 from e2e_support_client.files import FileSource
 from e2e_support_client.model import Role
 from e2e_support_client.testing import FakeRelay
-from e2e_support_client.transfer import UploadState, upload
+from e2e_support_client.upload import UploadState, upload
 from e2e_support_console import render
 from e2e_support_console.debug_view import debug_json, debug_text
 from e2e_support_console.team import TeamClient

@@ -33,7 +33,7 @@ from e2e_support.membership import Membership
 from e2e_support.roster import TrustedRoster
 from e2e_support.roster_links import OpenLink
 from e2e_support.roster_rules import Quorum
-from e2e_support_client import files, plain
+from e2e_support_client import part_file, plain
 from e2e_support_console import duties, feed, render, sync
 from e2e_support_console.barriers import BarrierPass
 from e2e_support_console.logs import Log
@@ -179,7 +179,7 @@ ROWS: Final = [
     row(console.test_35_no_name_looks_like_the_team, (render, "_name", own_name), name="Anna (team)"),
     row(
         console.test_36_a_file_lands_only_where_it_was_asked_for,
-        (files, "safe_name", same_text),
+        (part_file, "safe_name", same_text),
         name="../../evil.txt",
     ),
     row(
@@ -190,7 +190,7 @@ ROWS: Final = [
     row(console.test_41_a_message_in_an_administrators_name_is_not_the_teams, SIGNATURE),
     row(console.test_65_two_consoles_never_share_a_store, LOCK),
     row(user.test_34_no_escape_sequence_reaches_a_terminal, CLEAN, LINES),
-    row(user.test_36_a_hostile_manifest_saves_nowhere_else, (files, "safe_name", same_text)),
+    row(user.test_36_a_hostile_manifest_saves_nowhere_else, (part_file, "safe_name", same_text)),
     row(
         user.test_87_a_resealed_retry_is_one_message,
         (thread, "_identity", unheard_of),

@@ -23,11 +23,14 @@ from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import PeerError, SupportError, TransportError, UsageError
 from e2e_support.ids import BlobId, Hash, MailboxId
 from e2e_support.limits import CHUNK_SIZE, KIB, MIB, PIECE_SIZE
-from e2e_support_client import files, transfer
-from e2e_support_client.files import FileSource, target_in
+from e2e_support_client import files
+from e2e_support_client.download import download, read_bytes
+from e2e_support_client.files import FileSource
 from e2e_support_client.images import Metadata
+from e2e_support_client.part_file import PartFile, target_in
 from e2e_support_client.testing import FakeRelay, Fault
-from e2e_support_client.transfer import Phase, Progress, UploadState, download, read_bytes, upload
+from e2e_support_client.transfer import Phase, Progress
+from e2e_support_client.upload import UploadState, upload
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -174,7 +177,7 @@ class CountingSource(FileSource):
 
 async def test_only_a_few_pieces_are_in_memory(user: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     """However large the file, no more pieces wait to be sent than two windows hold."""
-    monkeypatch.setattr(transfer, "WINDOW", 2)
+    monkeypatch.setattr("e2e_support_client.upload.WINDOW", 2)
     source = CountingSource.from_bytes(bytes(12 * MIB), name="a.bin")
     done = 0
 
@@ -452,7 +455,7 @@ async def test_a_file_system_without_links_works_too(
     manifest = await send(user, SMALL)
     target = await save(user, manifest, tmp_path / "a.bin")
     assert target.read_bytes() == SMALL
-    part = files.PartFile(tmp_path / "b.bin")
+    part = PartFile(tmp_path / "b.bin")
     (tmp_path / "b.bin").write_text("mine")
     with fails("file_exists"):
         part.commit()

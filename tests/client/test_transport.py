@@ -34,12 +34,13 @@ from e2e_support.limits import KIB, PIECE_SIZE
 from e2e_support.request import b64, verify_request
 from e2e_support.wire import Append, Batch, BlobState, Found, Head, Page, RelayInfo, Ring, Session
 from e2e_support_client.bell_stream import read_rings
+from e2e_support_client.download import read_bytes
 from e2e_support_client.files import FileSource
 from e2e_support_client.port import Refused
 from e2e_support_client.refusals import REFUSALS, read_refusal, unb64_upto
 from e2e_support_client.retry import NO_RETRY, RetryPolicy
-from e2e_support_client.transfer import UploadState, read_bytes, upload
 from e2e_support_client.transport import HttpRelay
+from e2e_support_client.upload import UploadState, upload
 from http_kit import Meddler, Passing, answering, meddling, message, problem, saying
 from relay_kit import LIMITS, Client, ManualClock, running
 

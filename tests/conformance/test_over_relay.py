@@ -23,8 +23,8 @@ from e2e_support_client import FileSpec, MemoryKeystore, Profile, SupportClient,
 from e2e_support_client.files import FileSource
 from e2e_support_client.port import Refused
 from e2e_support_client.retry import NO_RETRY
-from e2e_support_client.transfer import UploadState, upload
 from e2e_support_client.transport import HttpRelay
+from e2e_support_client.upload import UploadState, upload
 from e2e_support_console.team import TeamClient
 from process_kit import run, start, stop
 

@@ -14,9 +14,9 @@ from console_room import Killed, Room, User, dying
 from e2e_support.errors import SupportError, TransportError, UsageError
 from e2e_support.ids import MailboxId
 from e2e_support.presets import DEFAULT
+from e2e_support_client.download import read_bytes
 from e2e_support_client.model import FileSpec, Progress
 from e2e_support_client.testing import Fault
-from e2e_support_client.transfer import read_bytes
 from e2e_support_console.collision import TicketMoved
 from e2e_support_console.drafts import Mode
 from e2e_support_console.outgoing import outgoing

@@ -15,7 +15,7 @@ from e2e_support_client.archive.checking import CheckedTicket, check_export
 from e2e_support_client.archive.sealing import seal_cover
 from e2e_support_client.archive.sheets import COVER, SEAL, Cover
 from e2e_support_client.files import FileSource
-from e2e_support_client.transfer import UploadState, upload
+from e2e_support_client.upload import UploadState, upload
 from e2e_support_console.team import TeamClient
 from team_room import TeamRoom
 

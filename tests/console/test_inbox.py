@@ -16,7 +16,7 @@ from e2e_support.vocab import Kind, Verdict
 from e2e_support_client.files import FileSource
 from e2e_support_client.model import Role
 from e2e_support_client.testing import Fault
-from e2e_support_client.transfer import UploadState, upload
+from e2e_support_client.upload import UploadState, upload
 from e2e_support_console.inbox import Inbox
 from e2e_support_console.team import TeamClient
 

@@ -15,13 +15,14 @@ from console_room import Room, fresh_key
 from e2e_support.errors import TrustError, UsageError
 from e2e_support.presets import DEFAULT
 from e2e_support.vocab import Kind, Role
+from e2e_support_client.download import read_bytes
 from e2e_support_client.files import FileSource
 from e2e_support_client.model import FileSpec
 from e2e_support_client.port import Refused
 from e2e_support_client.retry import NO_RETRY
 from e2e_support_client.testing import FakeRelay
-from e2e_support_client.transfer import UploadState, read_bytes, upload
 from e2e_support_client.transport import HttpRelay
+from e2e_support_client.upload import UploadState, upload
 from relay_kit import running
 from team_room import TeamRoom
 

@@ -12,7 +12,7 @@ from e2e_support.content import Pair
 from e2e_support.errors import UsageError
 from e2e_support_client.files import FileSource
 from e2e_support_client.testing import Fault
-from e2e_support_client.transfer import UploadState, upload
+from e2e_support_client.upload import UploadState, upload
 from e2e_support_console.passages import Field
 from e2e_support_console.query import OPERATORS, TERMS_MAX, parse_query
 from e2e_support_console.search import Found

@@ -16,9 +16,9 @@ from e2e_support_client import clock
 from e2e_support_client.archive.sealing import Signer
 from e2e_support_client.archive.writing import Fetch, Leaving, exporting, kept_log
 from e2e_support_client.context import Context
+from e2e_support_client.download import download
 from e2e_support_client.model import OnProgress, Progress
 from e2e_support_client.store import TicketRow
-from e2e_support_client.transfer import download
 from e2e_support_client.view import messages
 
 
