@@ -14,7 +14,8 @@ from e2e_support.errors import TransportError, TrustError, UsageError
 from e2e_support.proof import Proof, check_proof
 from e2e_support.support_link import SupportLink
 from e2e_support_client import render_trust as render
-from e2e_support_client.client import KEYS_FILE, STORE_FILE, SupportClient
+from e2e_support_client.assembly import KEYS_FILE, STORE_FILE
+from e2e_support_client.client import SupportClient
 from e2e_support_client.model import OnProgress, ProofInfo, Registration, TeamInfo
 from e2e_support_client.render import count, table
 from e2e_support_client.terminal import Terminal, read_text

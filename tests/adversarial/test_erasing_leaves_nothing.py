@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from console_room import Room
 from e2e_support.crypto.secret import SECRET_ACCESS, Secret
 from e2e_support_client import FileSpec, MemoryKeystore, SupportClient
-from e2e_support_client.client import STORE_FILE
+from e2e_support_client.assembly import STORE_FILE
 from e2e_support_client.retry import NO_RETRY
 from e2e_support_client.testing import FakeRelay
 from e2e_support_client.tombstones import Erased

@@ -517,7 +517,7 @@ def test_no_text_crashes_the_command_line(
     def run(*arguments: str) -> int:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("E2ES_PASSPHRASE_FILE", str(folder / "passphrase"))
-            patch.setattr("e2e_support_client.client.HttpRelay", reach)
+            patch.setattr("e2e_support_client.assembly.HttpRelay", reach)
             patch.setattr("sys.stdin", io.StringIO(body))
             patch.setattr("sys.stdout", printed)
             patch.setattr("sys.stderr", printed)

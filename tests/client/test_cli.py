@@ -398,7 +398,7 @@ def test_one_item_of_any_age_is_tried_again(
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`send` leaves out what is too old to go unasked; `send KEY` asks for it."""
-    monkeypatch.setattr("e2e_support_client.client.HttpRelay", _down)
+    monkeypatch.setattr("e2e_support_client.assembly.HttpRelay", _down)
     shell.new()
     monkeypatch.undo()
     monkeypatch.setenv("E2ES_PASSPHRASE_FILE", str(tmp_path / "passphrase"))
@@ -437,7 +437,7 @@ def test_a_relay_that_is_down_loses_nothing(
 ) -> None:
     """Without a relay tickets are kept and lists are served from what is known; later it is stored."""
     number = shell.new()
-    monkeypatch.setattr("e2e_support_client.client.HttpRelay", _down)
+    monkeypatch.setattr("e2e_support_client.assembly.HttpRelay", _down)
     monkeypatch.setattr("e2e_support_client.cli.HttpRelay", _down)
     words = ("new", "--subject", "Written on a train", "--body", "No network.", "--category", "other")
     kept = shell.json(*words)

@@ -38,7 +38,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     def relay(*_arguments: object, **_options: object) -> RelayPort:
         return world.relay
 
-    monkeypatch.setattr("e2e_support_client.client.HttpRelay", relay)
+    monkeypatch.setattr("e2e_support_client.assembly.HttpRelay", relay)
     return world
 
 
