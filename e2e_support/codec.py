@@ -1,4 +1,4 @@
-"""The only door to MessagePack: canonical bytes out, bounded and canonical bytes in (protocol 2.2).
+"""What one field of a message may hold, and messages made of such fields (protocol 2.2).
 
 A message class states its wire form in its annotations; encoding and decoding follow from them, so the
 dataclass, the validator and the table in the documents cannot drift apart.
@@ -11,112 +11,12 @@ from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Annotated, Any, ClassVar, Protocol, Self, cast, get_args, get_origin, get_type_hints
 
-import msgpack
-
+from e2e_support.canonical import Value as Value  # noqa: PLC0414 - until all callers moved
+from e2e_support.canonical import decode as decode  # noqa: PLC0414
+from e2e_support.canonical import encode as encode  # noqa: PLC0414
+from e2e_support.canonical import malformed, text_problem, unpack
 from e2e_support.errors import PeerError, UsageError
-from e2e_support.limits import ARRAY_MAX, DEPTH_MAX, INT_MAX
-
-Value = int | bytes | str | tuple["Value", ...]
-
-
-def encode(value: Value) -> bytes:
-    """Return the canonical bytes of a value.
-
-    Args:
-        value: integers in [0, 2**53), bytes, NFC text and tuples of them, at most six levels deep.
-
-    Raises:
-        UsageError: ``malformed`` when the value has no canonical form.
-    """
-    problem = _problem(value, 1)
-    if problem:
-        raise UsageError("malformed", f"cannot encode: {problem}")
-    return _pack(value)
-
-
-def decode(data: bytes, *, limit: int) -> Value:
-    """Return the value of canonical bytes.
-
-    Args:
-        data: what came over the wire.
-        limit: largest accepted size in bytes.
-
-    Raises:
-        PeerError: ``malformed`` for anything that is not exactly the canonical form of a legal value.
-    """
-    value = _unpack(data, limit)
-    problem = _problem(value, 1)
-    if problem:
-        raise _malformed(problem)
-    return value
-
-
-def _unpack(data: bytes, limit: int) -> Value:
-    """Return the value of bytes in their shortest form; whether it is legal is still to be checked."""
-    if len(data) > limit:
-        raise _malformed(f"{len(data)} bytes, at most {limit} allowed")
-    try:
-        value = cast(
-            "Value",
-            msgpack.unpackb(
-                data,
-                raw=False,
-                use_list=False,  # tuples: an empty one costs nothing, which bounds the expansion
-                max_array_len=ARRAY_MAX,
-                max_map_len=0,
-                max_ext_len=0,
-            ),
-        )
-    except (ValueError, RecursionError, OverflowError, TypeError, msgpack.UnpackException):
-        raise _malformed("not in the strict MessagePack profile") from None
-    if _pack(value) != data:
-        raise _malformed("not in canonical form")
-    return value
-
-
-def _pack(value: Value) -> bytes:
-    return msgpack.packb(value, use_bin_type=True)
-
-
-def _problem(value: object, depth: int) -> str:
-    """Say why a value is outside the profile, or return the empty string."""
-    kind = type(value)
-    if kind is bytes:
-        return ""
-    if kind is int:
-        return "" if 0 <= cast("int", value) <= INT_MAX else "integer out of range"
-    if kind is str:
-        return _text_problem(cast("str", value))
-    if kind is tuple:
-        return _array_problem(cast("tuple[object, ...]", value), depth)
-    return f"type {kind.__name__} is not allowed"
-
-
-def _array_problem(items: tuple[object, ...], depth: int) -> str:
-    if depth > DEPTH_MAX:
-        return "nested too deeply"
-    if len(items) > ARRAY_MAX:
-        return "array too long"
-    for item in items:
-        problem = type(item) is not bytes and _problem(item, depth + 1)  # most items are bytes
-        if problem:
-            return problem
-    return ""
-
-
-def _text_problem(text: str) -> str:
-    if text.isascii():
-        return ""
-    if not unicodedata.is_normalized("NFC", text):
-        return "text is not NFC"
-    return "text holds a lone surrogate" if any("\ud800" <= c <= "\udfff" for c in text) else ""
-
-
-def _malformed(why: str) -> PeerError:
-    return PeerError("malformed", f"malformed data: {why}", hint="The sender is broken, too new or hostile.")
-
-
-# --- shapes: what one field of a message may hold -------------------------------------------------------
+from e2e_support.limits import INT_MAX
 
 
 class Shape(Protocol):
@@ -141,7 +41,7 @@ class Uint:
 
     def load(self, value: Value) -> int:
         if type(value) is not int or not self.low <= value <= self.high:
-            raise _malformed("integer expected or out of range")
+            raise malformed("integer expected or out of range")
         return value
 
     def dump(self, value: int) -> Value:
@@ -164,7 +64,7 @@ class Choice:
 
     def load(self, value: Value) -> int:
         if type(value) is not int or not 0 <= value <= INT_MAX:
-            raise _malformed("integer expected or out of range")
+            raise malformed("integer expected or out of range")
         found = self.enum._value2member_map_.get(value)
         if found is not None:
             return cast("IntEnum", found)
@@ -192,9 +92,9 @@ class Bin:
 
     def load(self, value: Value) -> bytes:
         if type(value) is not bytes:
-            raise _malformed("byte string expected")
+            raise malformed("byte string expected")
         if (len(value) not in self.sizes) if self.sizes else (len(value) > self.most):
-            raise _malformed("byte string of a wrong size")
+            raise malformed("byte string of a wrong size")
         return value
 
     def dump(self, value: bytes) -> Value:
@@ -212,10 +112,10 @@ class Text:
 
     def load(self, value: Value) -> str:
         if type(value) is not str or len(value) > self.most:
-            raise _malformed("text expected or too long")
-        problem = _text_problem(value)
+            raise malformed("text expected or too long")
+        problem = text_problem(value)
         if problem:
-            raise _malformed(problem)
+            raise malformed(problem)
         return value
 
     def dump(self, value: str) -> Value:
@@ -245,13 +145,13 @@ class Items:
 
     def load(self, value: Value) -> tuple[Any, ...]:
         if type(value) is not tuple or len(value) > self.most:
-            raise _malformed("array expected or too long")
+            raise malformed("array expected or too long")
         load = self._shape.load
         return tuple([load(item) for item in value])
 
     def dump(self, value: tuple[Any, ...]) -> Value:
         if len(value) > self.most:
-            raise _malformed("array too long")
+            raise malformed("array too long")
         dump = self._shape.dump
         return tuple([dump(item) for item in value])
 
@@ -300,7 +200,7 @@ class Message:
         """
         shapes = message_shapes(cls)
         if type(value) is not tuple or len(value) != len(shapes):
-            raise _malformed(f"{cls.__name__} has {len(shapes)} fields")
+            raise malformed(f"{cls.__name__} has {len(shapes)} fields")
         return cls(*[shape.load(item) for (_, shape), item in zip(shapes, value, strict=True)])
 
     def dump(self) -> Value:
@@ -314,7 +214,7 @@ class Message:
         Raises:
             PeerError: ``malformed`` or ``update_needed``; no other error leaves.
         """
-        return cls.load(_unpack(data, cls.LIMIT))  # a shape lets nothing through that ``decode`` refuses
+        return cls.load(unpack(data, cls.LIMIT))  # a shape lets nothing through that ``decode`` refuses
 
     def to_bytes(self) -> bytes:
         """Return the canonical bytes.

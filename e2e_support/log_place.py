@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from e2e_support.codec import encode
+from e2e_support.canonical import encode
 from e2e_support.content import Inner, OpenBody, OpenForBody
 from e2e_support.crypto.hash import digest, u64
 from e2e_support.crypto.secret import Secret

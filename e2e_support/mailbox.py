@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from e2e_support.codec import encode
+from e2e_support.canonical import encode
 from e2e_support.crypto.hash import digest, same, u64
 from e2e_support.crypto.pad import is_padded_size
 from e2e_support.crypto.sign import SigningKey, require_signature

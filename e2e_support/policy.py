@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Self
 
-from e2e_support.codec import Choice, Items, Message, Text, Uint, decode
+from e2e_support.canonical import decode
+from e2e_support.codec import Choice, Items, Message, Text, Uint
 from e2e_support.crypto.pad import padme
 from e2e_support.crypto.suite import HASH_SIZE, TAG
 from e2e_support.errors import PeerError

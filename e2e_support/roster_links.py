@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from e2e_support.codec import Bin, Choice, Items, Message, Text, Uint, decode
+from e2e_support.canonical import decode
+from e2e_support.codec import Bin, Choice, Items, Message, Text, Uint
 from e2e_support.crypto.hash import digest
 from e2e_support.crypto.sign import SigningKey, verify
 from e2e_support.crypto.suite import SUITE, VERSION

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from e2e_support.codec import Message, encode
+from e2e_support.canonical import encode
+from e2e_support.codec import Message
 from e2e_support.content import (
     BODIES,
     Attachment,

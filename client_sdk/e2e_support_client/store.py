@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from e2e_support.codec import Value, decode, encode
+from e2e_support.canonical import Value, decode, encode
 from e2e_support.conversation import Sealed
 from e2e_support.ids import Hash, MailboxId, MessageId
 from e2e_support.limits import ENTRY_MAX, KIB

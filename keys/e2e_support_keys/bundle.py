@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, ClassVar
 
-from e2e_support.codec import Bin, Choice, Message, Text, Value
+from e2e_support.canonical import Value
+from e2e_support.codec import Bin, Choice, Message, Text
 from e2e_support.crypto.kem import KemPrivate
 from e2e_support.crypto.secret import SECRET_ACCESS, Random, Secret, draw
 from e2e_support.crypto.sign import SigningKey

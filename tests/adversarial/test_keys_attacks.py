@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from e2e_support.codec import decode
+from e2e_support.canonical import decode
 from e2e_support.crypto import cae
 from e2e_support.crypto.seal import try_unseal
 from e2e_support.crypto.secret import SECRET_ACCESS, Secret

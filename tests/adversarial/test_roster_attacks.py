@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from e2e_support import epoch, freshness, membership, roster, roster_links, roster_steps
-from e2e_support.codec import encode
+from e2e_support.canonical import encode
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.epoch import check_epoch_seed, check_ring, epoch_keys

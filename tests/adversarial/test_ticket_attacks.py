@@ -15,9 +15,10 @@ import msgpack
 import pytest
 from cryptography.exceptions import InvalidTag
 
-from e2e_support import codec, log_reader, thread
+from e2e_support import canonical, log_reader, thread
 from e2e_support.attachment import Opener, Plan, Sealer
-from e2e_support.codec import Message, Value, decode, encode
+from e2e_support.canonical import Value, decode, encode
+from e2e_support.codec import Message
 from e2e_support.content import (
     AssignBody,
     Author,
@@ -482,7 +483,7 @@ def test_74_a_signature_is_over_the_transported_bytes(monkeypatch: pytest.Monkey
             return honest.sign(tag, *before, last[:1] + last[2:])
 
     item = ticket.log.add(ticket.craft(ticket.user, as_transported=loose, signer=Signer()))
-    monkeypatch.setattr(codec, "_pack", as_sent)
+    monkeypatch.setattr(canonical, "_pack", as_sent)
     opened = ticket.anna.conversation.receive(item)
     assert (opened.verdict, opened.reason) == (FORGED, "bad_signature")
 

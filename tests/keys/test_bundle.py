@@ -2,7 +2,7 @@
 
 import pytest
 
-from e2e_support.codec import encode
+from e2e_support.canonical import encode
 from e2e_support.crypto.secret import SECRET_ACCESS, Secret
 from e2e_support.crypto.sign import SigningKey, verify
 from e2e_support.ids import DeviceId, MemberId

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2e_support import content, conversation, wire
-from e2e_support.codec import Message, decode, encode
+from e2e_support.canonical import decode, encode
+from e2e_support.codec import Message
 from e2e_support.errors import PeerError
 
 VALUES: st.SearchStrategy[Any] = st.recursive(

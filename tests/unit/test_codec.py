@@ -10,7 +10,8 @@ from typing import Annotated, Any, ClassVar, cast
 import msgpack
 import pytest
 
-from e2e_support.codec import Bin, Choice, Items, Message, Text, Uint, decode, encode, message_shapes
+from e2e_support.canonical import decode, encode
+from e2e_support.codec import Bin, Choice, Items, Message, Text, Uint, message_shapes
 from e2e_support.errors import PeerError, UsageError
 from e2e_support.limits import ARRAY_MAX, DEPTH_MAX, INT_MAX
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from e2e_support.attachment import Plan
-from e2e_support.codec import encode
+from e2e_support.canonical import encode
 from e2e_support.errors import PeerError
 from e2e_support.ids import MemberId
 from e2e_support.limits import CHUNK_SIZE, FILE_MAX, MIB

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from e2e_support.codec import encode
+from e2e_support.canonical import encode
 from e2e_support.crypto.hash import digest
 from e2e_support.crypto.sign import verify
 from e2e_support.errors import PeerError, UsageError
