@@ -18,6 +18,7 @@ from e2e_support.vocab import Verdict
 from e2e_support_client.plain import plain_text
 from e2e_support_client.view import message_of
 from e2e_support_console.ticket_logs import TicketLogs
+from e2e_support_console.words import words
 from e2e_support_keys.store import Transaction
 
 
@@ -104,7 +105,9 @@ def _note(entry: Opened) -> str:
 
 TICKET_SHIFT: Final = 20
 """Bits of a passage's number that count within its ticket; those above are the ticket's own number."""
-_ADD: Final = f"INSERT INTO found (rowid, {', '.join(f.column for f in Field)}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608
+_ADD: Final = (
+    f"INSERT INTO found (rowid, {', '.join(f.column for f in Field)}, written) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+)
 
 
 async def index_passages(change: Transaction, ticket: int, passages: Iterable[Passage]) -> None:
@@ -128,4 +131,5 @@ async def index_passages(change: Transaction, ticket: int, passages: Iterable[Pa
 
 
 def _columns(passage: Passage) -> list[str | None]:
-    return [plain_text(passage.text) if passage.field is one else None for one in Field]
+    text = plain_text(passage.text)
+    return [" ".join(words(text)) if passage.field is one else None for one in Field] + [text]

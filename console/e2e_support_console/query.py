@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -12,11 +11,12 @@ from e2e_support.errors import UsageError
 from e2e_support.ticket_keys import parse_number
 from e2e_support_client.plain import plain_line
 from e2e_support_console.passages import TICKET_SHIFT, Field
+from e2e_support_console.words import words
 from e2e_support_keys.store import Parameter
 
 T = TypeVar("T")
 OPERATORS: Final = """\
-  invoice paid     both words, anywhere in the ticket; the beginning of a word is enough
+  invoice paid     both words, anywhere in the ticket; beginnings will do, case and accents do not matter
   "not paid"       exactly these words next to each other
   -refund          not this word
   T-7K3M9-QXF20    the ticket of this number, or of numbers that begin so
@@ -26,6 +26,8 @@ OPERATORS: Final = """\
 """The operators, for people."""
 
 TERMS_MAX: Final = 16
+LENGTH_MAX: Final = 1_000  # characters; a longer text was pasted by mistake
+_QUOTES: Final = str.maketrans("“”„‟«»", '""""""')
 _GROUPS: Final = {
     "subject": Field.SUBJECT,
     "messages": Field.MESSAGE,
@@ -39,27 +41,54 @@ _PARTS: Final = re.compile(r'(?P<not>-?)(?:(?P<name>[a-z]+):)?(?:"(?P<phrase>[^"
 
 
 @dataclass(frozen=True, slots=True)
+class Term:
+    """What must be found, or must not.
+
+    Attributes:
+        phrase: words that follow each other.
+        open: whether the last of them may be only the beginning of a word.
+        number: the words of a ticket's number that is meant, too.
+    """
+
+    phrase: tuple[str, ...]
+    open: bool = False
+    number: tuple[str, ...] = ()
+
+    @property
+    def expression(self) -> str:
+        """The term for the index; words hold letters, digits and marks only, so nothing in it is an operator."""
+        asked = f'"{" ".join(self.phrase)}"' + " *" * self.open
+        return f'({asked} OR "{" ".join(self.number)}")' if self.number else asked
+
+    @property
+    def phrases(self) -> tuple[tuple[str, ...], ...]:
+        """What may stand there."""
+        return (self.phrase, self.number) if self.number else (self.phrase,)
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """A search as it is carried out.
 
     Attributes:
-        terms: full-text expressions that must all be found somewhere in a ticket.
-        excluded: expressions that must not.
+        terms: what must be found, each somewhere in a ticket.
+        excluded: what must not.
         fields: where to look; empty for everywhere.
         has: conditions on tickets, of this file's own.
         filters: filters of lists, by name.
     """
 
-    terms: tuple[str, ...] = ()
-    excluded: tuple[str, ...] = ()
+    terms: tuple[Term, ...] = ()
+    excluded: tuple[Term, ...] = ()
     fields: tuple[Field, ...] = ()
     has: tuple[str, ...] = ()
     filters: tuple[tuple[str, str], ...] = ()
 
-    def expression(self, terms: str, *fields: Field) -> str:
-        """Return an expression that is looked for in some fields only, by default in those of this query."""
-        columns = " ".join(field.column for field in fields or self.fields)
-        return f"{{{columns}}} : ({terms})" if columns else terms
+    def expression(self, *terms: Term, field: Field | None = None) -> str:
+        """Return the expression for any of some terms in one field, by default in those of this query."""
+        columns = " ".join(one.column for one in self.fields) if field is None else field.column
+        any_of = " OR ".join(term.expression for term in terms)
+        return f"{{{columns}}} : ({any_of})" if columns else any_of
 
 
 def parse_query(text: str) -> Query:
@@ -71,12 +100,14 @@ def parse_query(text: str) -> Query:
     Raises:
         UsageError: ``bad_query`` with what is not understood.
     """
-    terms: list[str] = []
-    excluded: list[str] = []
+    if len(text) > LENGTH_MAX:
+        raise UsageError("bad_query", "this is too long", hint=f"Name a few words, {TERMS_MAX} at most.")
+    terms: list[Term] = []
+    excluded: list[Term] = []
     fields: list[Field] = []
     has: list[str] = []
     filters: list[tuple[str, str]] = []
-    for part in _PARTS.finditer(plain_line(text)):
+    for part in _PARTS.finditer(plain_line(text).translate(_QUOTES)):
         name, word = part["name"], part["word"] or ""
         value = word if part["phrase"] is None else part["phrase"]
         if name == "in" and not part["not"]:
@@ -103,18 +134,16 @@ def matching(query: Query) -> Iterator[tuple[str, tuple[Parameter, ...]]]:
         yield sql, ()
 
 
-def _term(value: str, *, exact: bool) -> str:
-    """Return a word or phrase as an expression; quoted, so that nothing in it is an operator of the index."""
-    if not any(unicodedata.category(character)[0] in "LN" for character in value):
-        return ""  # the index holds letters and digits only
-    quoted = '"' + value.replace('"', " ") + '"'
-    if exact:
-        return quoted
+def _term(value: str, *, exact: bool) -> Term | None:
+    """Return a word or phrase as what is looked for; ``None`` where there is no letter or digit in it."""
+    phrase = tuple(words(value))
+    if not phrase or exact:
+        return Term(phrase) if phrase else None
+    begun = bool(words(value[-1]))  # people who end with a sign mean the whole word
     try:
-        number = parse_number(value)
+        return Term(phrase, begun, tuple(words(parse_number(value))))
     except UsageError:
-        return quoted + " *"
-    return f'({quoted} * OR "{number}")'
+        return Term(phrase, begun)
 
 
 def _one_of(known: dict[str, T], value: str) -> T:

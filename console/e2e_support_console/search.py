@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from e2e_support.errors import UsageError
-from e2e_support_client.plain import plain_line
 from e2e_support_console import feed
 from e2e_support_console.desk import Desk
 from e2e_support_console.filters import Filters, condition
 from e2e_support_console.passages import TICKET_SHIFT, Field
 from e2e_support_console.query import Query, parse_query
+from e2e_support_console.words import excerpt
 from e2e_support_keys.store import Row
 
 GROUPS: Final = {
@@ -23,8 +24,6 @@ GROUPS: Final = {
     "users": Field.PERSON,
 }
 """How hits are grouped, and what is looked through for each group."""
-WORDS: Final = 16
-"""Words of a passage that are shown with a hit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +97,14 @@ async def search(desk: Desk, text: str, *, now: int, limit: int) -> Found:
 async def _hits(desk: Desk, query: Query, field: Field, tickets: str, limit: int) -> tuple[Hit, ...]:
     """Return where the words of a query stand in one field of tickets, those that came last first."""
     sql = f"""
-        SELECT number, tickets.subject, status, status_text, seq, snippet(found, {int(field)}, '«', '»', '…', {WORDS})
+        SELECT number, tickets.subject, status, status_text, seq, written
         FROM found JOIN passages ON passages.id = found.rowid JOIN tickets ON tickets.id = passages.ticket
         WHERE found MATCH ? AND found.rowid >> {TICKET_SHIFT} IN (SELECT value FROM json_each(?))
         ORDER BY found.rowid DESC LIMIT ?
     """  # noqa: S608 - literals alone
-    expression = query.expression(" OR ".join(query.terms), field)
-    return tuple(_hit(row) for row in await desk.store.fetch_all(sql, expression, tickets, limit))
+    expression = query.expression(*query.terms, field=field)
+    phrases = [phrase for term in query.terms for phrase in term.phrases]
+    return tuple(_hit(row, phrases) for row in await desk.store.fetch_all(sql, expression, tickets, limit))
 
 
 async def _tickets(desk: Desk, tickets: str) -> tuple[Hit, ...]:
@@ -114,6 +114,6 @@ async def _tickets(desk: Desk, tickets: str) -> tuple[Hit, ...]:
     return tuple(_hit(row) for row in await desk.store.fetch_all(sql, tickets))
 
 
-def _hit(row: Row) -> Hit:
-    number, subject, status, status_text, seq, snippet = row
-    return Hit(number, subject, status, status_text, seq, plain_line(snippet))
+def _hit(row: Row, phrases: Sequence[Sequence[str]] = ()) -> Hit:
+    number, subject, status, status_text, seq, text = row
+    return Hit(number, subject, status, status_text, seq, excerpt(text, phrases))

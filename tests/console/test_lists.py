@@ -9,6 +9,7 @@ import pytest
 
 from console_room import Room, User
 from e2e_support.content import Pair
+from e2e_support.crypto.secret import Secret
 from e2e_support.errors import UsageError
 from e2e_support.policy_parts import Expectation
 from e2e_support.presets import DEFAULT
@@ -254,6 +255,17 @@ async def test_a_store_of_before_is_filled_anew(tmp_path: Path) -> None:
         await change.execute("INSERT INTO facts (name, value) VALUES ('policy', x'00')")
     async with await open_index(old, key) as store:
         assert await store.fetch_all("SELECT * FROM facts WHERE name = 'policy'") == []
+
+
+async def test_an_index_of_before_is_made_anew(tmp_path: Path) -> None:
+    """What an older version indexed in its own way is dropped with its table, and comes back with the rows."""
+    path, key = tmp_path / "old.db", Secret(bytes(32))
+    async with await open_store(path, key, MIGRATIONS[:7]) as store, store.transaction() as change:
+        await change.execute("INSERT INTO facts (name, value) VALUES ('policy', x'00')")
+        await change.execute("INSERT INTO found (rowid, subject) VALUES (1, 'old')")
+    async with await open_index(path, key) as store:
+        assert await store.fetch_all("SELECT rowid FROM found UNION SELECT id FROM passages") == []
+        assert await store.fetch_all("SELECT * FROM facts") == []
 
 
 async def test_lines_depend_on_the_logs_alone(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The search: what is found where, how words are understood, and how much was looked through."""
 
+# ruff: noqa: RUF001 - letters that look alike are the matter here
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -14,7 +16,7 @@ from e2e_support_client.files import FileSource
 from e2e_support_client.testing import Fault
 from e2e_support_client.upload import UploadState, upload
 from e2e_support_console.passages import Field
-from e2e_support_console.query import OPERATORS, TERMS_MAX, parse_query
+from e2e_support_console.query import LENGTH_MAX, OPERATORS, TERMS_MAX, parse_query
 from e2e_support_console.search import Found
 from e2e_support_console.team import TeamClient
 
@@ -81,6 +83,64 @@ async def test_operators_are_understood(tmp_path: Path) -> None:
             assert await numbers(team, text) == expected, text
 
 
+async def test_words_of_every_script_are_found(tmp_path: Path) -> None:
+    """Words inside texts without spaces, in any case, with or without accents, wide or narrow, are found."""
+    room = Room(tmp_path)
+    async with await room.found() as team:
+        for subject, asked in (
+            ("我们需要您的请求书", ("请求", "“求书”", "我们 您的")),
+            ("見積書をご確認ください", ("積書", "確認")),
+            ("ﾌﾟﾘﾝﾀｰが壊れた", ("プリンター", "壊れた")),
+            ("전자청구서를 보냈습니다", ("청구서", "보냈")),
+            ("เครื่องพิมพ์ของฉันเสีย", ("พิมพ์", "ของฉัน", "เครื่อง")),
+            ("Große Straße 7", ("strasse", "GROSSE", "straß", "stras", "grosse strasse", '"große strasse"')),
+            ("Ёлка у ΕΛΛΆΔΑ", ("елка", "ёлка", "ελλαδα", "ελλάδα")),
+            ("مُحَمَّد", ("محمد",)),
+            ("हिन्दी में लिखें", ("हिन्दी", "हिन्")),
+            ("ＦＵＬＬ wIdth ﬁle", ("full", "file", "ｗｉｄｔｈ")),
+            ("Crème brûlée", ("creme", "BRÛLÉE", "brule")),
+        ):
+            user = await room.ticket(subject)
+            await team.catch_up()
+            for text in asked:
+                assert await numbers(team, text) == {user.number}, text
+        for text in ("求请", "書積", "구서청", "พพ", "strase"):
+            assert await numbers(team, text) == set(), text
+
+
+async def test_signs_in_a_text_part_its_words(tmp_path: Path) -> None:
+    """Files, mail addresses and versions are found by their parts and as a whole; signs mean nothing by themselves."""
+    room = Room(tmp_path)
+    async with await room.found() as team:
+        user = await room.ticket(
+            "Wanted AND found: C++ 3.14 (NEAR 20%)", "Write to ada.l@example.org, no * please."
+        )
+        await room.ticket("Another cat", "A cat knows 13.14 ways.")
+        await attach(user, "invoice_2026-11.pdf")
+        await team.catch_up()
+        for text in (
+            "invoice", "2026-11", "invoice_2026-11.pdf", "pdf", "ada.l@example.org", "example.org", "AND found", "3.14",
+            '"NEAR 20"', "C++", "20%", "to: ada", "«ada l»", "please *", "-cat", "found -cat", '-"a cat"', "'found'",
+        ):  # fmt: skip
+            assert await numbers(team, text) == {user.number}, text
+        (hit,) = (await team.inbox.search("2026")).hits["files"]
+        assert hit.snippet == "invoice_«2026»-11.pdf"
+
+
+async def test_a_hit_shows_the_text_as_it_was_written(tmp_path: Path) -> None:
+    """The words around a hit keep their accents and cases; long texts are cut between words."""
+    room = Room(tmp_path)
+    async with await room.found() as team:
+        user = await room.ticket(
+            "Report", f"{'So far so good. ' * 30}Die STRAẞE, nämlich. {'And so on. ' * 30}"
+        )
+        await team.catch_up()
+        (hit,) = (await team.inbox.search("strasse namlich")).hits["messages"]
+        assert hit.number == user.number
+        assert hit.snippet.startswith("…So far so good. So far so good. Die «STRAẞE», «nämlich». And so on.")
+        assert hit.snippet.endswith(" so on. …")
+
+
 @pytest.mark.parametrize(
     "text", ['x"', '""x" OR *', "a AND (b", "note:x", "NEAR(a b)", "{subject}:a", "a^b", "\x00a", "a*"]
 )
@@ -93,7 +153,8 @@ async def test_nothing_that_is_typed_breaks_the_search(tmp_path: Path, text: str
 @pytest.mark.parametrize(
     ("text", "code"),
     [("", "empty_query"), ("in:notes", "empty_query"), ("!!!", "empty_query"), ("has:love", "bad_query"),
-     ("in:trash x", "bad_query"), ("x " * (TERMS_MAX + 1), "bad_query"), ("status:lost", "unknown_status")],
+     ("in:trash x", "bad_query"), ("x " * (TERMS_MAX + 1), "bad_query"), ("status:lost", "unknown_status"),
+     ("x" * (LENGTH_MAX + 1), "bad_query"), ("-", "empty_query"), ('""', "empty_query"), ("🙂", "empty_query")],
 )  # fmt: skip
 async def test_a_search_that_cannot_be_is_refused(tmp_path: Path, text: str, code: str) -> None:
     """An empty search, an unknown place, mark or filter, and too many words are told."""
