@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar, cast
 from e2e_support.codec import Bin, Choice, Items, Message, Nested, Shape, Text, Uint, message_shapes
 from e2e_support.errors import SupportError, UsageError
 from e2e_support.policy import Policy
+from e2e_support.policy_checks import check_policy
 
 Form = Mapping[str, "Form"] | Sequence["Form"] | str | int | bool
 """What JSON can say, without null and fractions."""
@@ -38,7 +39,7 @@ def read_policy(form: object) -> Policy:
     """
     policy = read_message(Policy, form, "")
     try:
-        policy.check()
+        check_policy(policy)
         policy.to_bytes()
     except SupportError as error:
         raise bad_setting("", error.message.removeprefix("policy: ")) from None
