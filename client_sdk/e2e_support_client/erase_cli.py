@@ -9,10 +9,10 @@ from contextlib import contextmanager, suppress
 
 from e2e_support.errors import UsageError
 from e2e_support.ticket_keys import parse_number
+from e2e_support_client.cli_client import open_client
 from e2e_support_client.render import count
-from e2e_support_client.terminal import Command, Json, Terminal
+from e2e_support_client.terminal import Json, Terminal
 from e2e_support_client.tombstones import Erased, Stakes
-from e2e_support_client.trust_cli import OpenClient
 
 _USER_COPIES = "what administrators saved, exported or copied, and devices of theirs that never connect again"
 _TEAM_COPIES = "what its user or colleagues saved, exported or copied, and devices that never connect again"
@@ -23,17 +23,13 @@ def add_erase(parser: ArgumentParser) -> None:
     parser.add_argument("--yes", metavar="NUMBER", help="the number once more, instead of typing it")
 
 
-def erase_command(client: OpenClient) -> Command:
-    """Return the user's command; it asks before it erases."""
-
-    async def erase(options: Namespace, terminal: Terminal) -> None:
-        async with client(options, terminal, None, None) as support:
-            stakes = await support.tickets.stakes(options.number)
-            confirm(stakes, options.yes, terminal, copies=_USER_COPIES)
-            await support.tickets.erase(stakes.number)
-            show_done(stakes, terminal)
-
-    return erase
+async def erase(options: Namespace, terminal: Terminal) -> None:
+    """Erase a ticket of the user, after asking."""
+    async with open_client(options, terminal) as support:
+        stakes = await support.tickets.stakes(options.number)
+        confirm(stakes, options.yes, terminal, copies=_USER_COPIES)
+        await support.tickets.erase(stakes.number)
+        show_done(stakes, terminal)
 
 
 def confirm(stakes: Stakes, given: str | None, terminal: Terminal, *, copies: str = _TEAM_COPIES) -> None:

@@ -9,6 +9,7 @@ from e2e_support.policy import Policy
 from e2e_support.policy_form import message_form
 from e2e_support.policy_parts import PriorityMode
 from e2e_support_client.allowance import Today
+from e2e_support_client.cli_client import known_team, open_client
 from e2e_support_client.plain import plain_line
 from e2e_support_client.policy_words import (
     LEAVES,
@@ -20,25 +21,16 @@ from e2e_support_client.policy_words import (
     word,
 )
 from e2e_support_client.render import categories_json, count
-from e2e_support_client.terminal import Command, Json, Terminal, iso, stamp
-from e2e_support_client.trust_cli import OpenClient, known_team
+from e2e_support_client.terminal import Json, Terminal, iso, stamp
 
 
-def policy_command(client: OpenClient) -> Command:
-    """Return the command.
-
-    Args:
-        client: opens the client that the options ask for.
-    """
-
-    async def show(options: Namespace, terminal: Terminal) -> None:
-        async with client(options, terminal, None, None) as support:
-            team = await known_team(support, terminal)
-            policy, today = support.policy, await support.today()
-            text = policy_text(policy, team.name, team.languages, today)
-            terminal.show(policy_json(policy, team.languages, today), text)
-
-    return show
+async def show_policy(options: Namespace, terminal: Terminal) -> None:
+    """Show what the team asks for, as the relay has it now or as it was last verified."""
+    async with open_client(options, terminal) as support:
+        team = await known_team(support, terminal)
+        policy, today = support.policy, await support.today()
+        text = policy_text(policy, team.name, team.languages, today)
+        terminal.show(policy_json(policy, team.languages, today), text)
 
 
 def policy_json(policy: Policy, languages: Sequence[str], today: Today) -> Json:

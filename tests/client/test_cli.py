@@ -438,7 +438,7 @@ def test_a_relay_that_is_down_loses_nothing(
     """Without a relay tickets are kept and lists are served from what is known; later it is stored."""
     number = shell.new()
     monkeypatch.setattr("e2e_support_client.assembly.HttpRelay", _down)
-    monkeypatch.setattr("e2e_support_client.cli.HttpRelay", _down)
+    monkeypatch.setattr("e2e_support_client.watch_cli.HttpRelay", _down)
     words = ("new", "--subject", "Written on a train", "--body", "No network.", "--category", "other")
     kept = shell.json(*words)
     assert kept["state"] == "queued"
