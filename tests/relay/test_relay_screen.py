@@ -15,6 +15,7 @@ from e2e_support.request import b64
 from e2e_support_server.screen import check
 from relay_kit import LIMITS, Client, TeamHandle, make_entry, new_key, running
 
+SOON = 30  # seconds: more than any computer needs, and less than the relay's own time for a head or a body
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "sandbox; default-src 'none'",
@@ -23,10 +24,8 @@ HEADERS = {
 }
 
 
-async def raw(
-    relay: Client, data: bytes, *, more: bytes = b"", pause: float = 0, seconds: float = 5
-) -> bytes:
-    """Send bytes as they are and return all that comes back before the relay closes or falls silent."""
+async def raw(relay: Client, data: bytes, *, more: bytes = b"", pause: float = 0) -> bytes:
+    """Send bytes as they are and return all that comes back before the relay closes or has answered."""
     host, _, port = relay.authority.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
@@ -36,7 +35,7 @@ async def raw(
             await asyncio.sleep(pause)
             writer.write(more)
         answer = b""
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(SOON):
             while part := await reader.read(65536):
                 answer += part
                 if b"\r\n\r\n" in answer and b"onnection: close" not in answer:
@@ -271,8 +270,8 @@ async def test_a_body_that_does_not_come_is_given_up(tmp_path: Path) -> None:
         headers = relay.signature(box.key, "POST", f"{box.path}/entries", body)
         lines = [f"Content-Length: {len(body)}", *(f"{name}: {value}" for name, value in headers.items())]
         started = time.monotonic()
-        await raw(relay, head(relay, f"POST {box.path}/entries HTTP/1.1", *lines) + body[:100], seconds=10)
-        assert 0.9 < time.monotonic() - started < 5
+        await raw(relay, head(relay, f"POST {box.path}/entries HTTP/1.1", *lines) + body[:100])
+        assert time.monotonic() - started > 0.9
         assert (await box.page()).head.length == 0
 
 
@@ -280,9 +279,7 @@ async def test_a_head_that_does_not_come_is_given_up(tmp_path: Path) -> None:
     """A connection that sends its head byte by byte, or nothing, is closed (slow loris)."""
     async with running(tmp_path / "relay", limits=replace(LIMITS, idle_seconds=1)) as relay:
         for data in (b"GET /v1/relay HT", b""):
-            started = time.monotonic()
-            assert await raw(relay, data, seconds=10) == b""
-            assert time.monotonic() - started < 5
+            assert await raw(relay, data) == b""
 
 
 @pytest.mark.parametrize("line", ["X: " + "a" * 9000, "\r\n".join(f"X-{i}: a" for i in range(80))])
