@@ -21,9 +21,10 @@ from e2e_support.vocab import AuthorRole, Kind, Lifecycle
 from e2e_support_client import clock
 from e2e_support_client.discovery import Discovery
 from e2e_support_client.model import State, utc
+from e2e_support_client.outbox_store import ItemRow, OutboxStore
 from e2e_support_client.reader import Reader
 from e2e_support_client.rooms import Rooms
-from e2e_support_client.store import ItemRow, LocalStore
+from e2e_support_client.store import LocalStore
 from e2e_support_client.team import Team
 from e2e_support_client.terminal import iso, stamp
 
@@ -50,6 +51,7 @@ class Allowance:
 
     Args:
         store: what is known.
+        drafts: what waits here.
         rooms: the tickets.
         team: the roster.
         discovery: finds what other devices opened.
@@ -57,9 +59,17 @@ class Allowance:
     """
 
     def __init__(
-        self, store: LocalStore, rooms: Rooms, team: Team, discovery: Discovery, reader: Reader
+        self,
+        store: LocalStore,
+        drafts: OutboxStore,
+        rooms: Rooms,
+        team: Team,
+        *,
+        discovery: Discovery,
+        reader: Reader,
     ) -> None:
         self._store = store
+        self._drafts = drafts
         self._rooms = rooms
         self._team = team
         self._discovery = discovery
@@ -114,7 +124,7 @@ class Allowance:
         What waits is looked at first: what is stored meanwhile counts once, and never not at all.
         """
         counted = dict[str, TicketState | None]()
-        for other in await self._store.items():
+        for other in await self._drafts.items():
             if item is not None and other.key == item.key:
                 break
             if other.kind is Kind.OPEN and other.state is not State.FAILED:

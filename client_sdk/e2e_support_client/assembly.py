@@ -25,12 +25,14 @@ from e2e_support_client.guard import OnSecret
 from e2e_support_client.lifecycle_store import LifecycleStore
 from e2e_support_client.model import Profile
 from e2e_support_client.outbox import Outbox
+from e2e_support_client.outbox_store import OutboxStore
 from e2e_support_client.port import RelayPort
 from e2e_support_client.reader import Reader
 from e2e_support_client.reminders import Reminders
 from e2e_support_client.retry import RetryPolicy
 from e2e_support_client.rooms import ERA, Rooms
-from e2e_support_client.store import MIGRATIONS, LocalStore
+from e2e_support_client.schema import MIGRATIONS
+from e2e_support_client.store import LocalStore
 from e2e_support_client.team import Team
 from e2e_support_client.transport import HttpRelay
 from e2e_support_client.trust_store import TrustStore
@@ -109,13 +111,14 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> Opened:
     discovery = Discovery(store, trust, rooms, team, relay)
     if created:
         await discovery.looked()  # no other device has these keys yet
-    courier = Courier(relay, store)
-    reader = Reader(store, rooms, team, discovery, settings.profile.name)
-    allowance = Allowance(store, rooms, team, discovery, reader)
-    delivery = Delivery(store, rooms, team, relay, courier, allowance=allowance, on_state=settings.on_state)
+    drafts = OutboxStore(database)
+    courier = Courier(relay, drafts)
+    reader = Reader(store, drafts, rooms, team, discovery=discovery, user=settings.profile.name)
+    allowance = Allowance(store, drafts, rooms, team, discovery=discovery, reader=reader)
+    delivery = Delivery(drafts, rooms, team, relay, courier, allowance=allowance, on_state=settings.on_state)
     context = Context(
         relay, store, trust, lifecycle, team, rooms, reader, discovery,
-        Reminders(store, lifecycle, rooms, team), allowance, Outbox(store, delivery), courier,
+        Reminders(store, lifecycle, rooms, team), allowance, Outbox(drafts, delivery), courier,
         settings.profile, settings.consent, settings.on_secret,
     )  # fmt: skip
     return Opened(bundle, created, context)

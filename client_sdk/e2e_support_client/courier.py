@@ -16,9 +16,9 @@ from e2e_support.limits import NAME_MAX
 from e2e_support_client.download import download
 from e2e_support_client.files import FileSource
 from e2e_support_client.model import Attachable, FileSpec, OnProgress, Progress
+from e2e_support_client.outbox_store import FileRow
 from e2e_support_client.part_file import target_in
 from e2e_support_client.port import RelayPort
-from e2e_support_client.store import FileRow
 from e2e_support_client.transfer import Progress as Transferred
 from e2e_support_client.upload import UploadState, upload
 

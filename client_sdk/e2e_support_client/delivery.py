@@ -31,10 +31,10 @@ from e2e_support_client.admit import create_mailbox
 from e2e_support_client.allowance import Allowance, sent_profile
 from e2e_support_client.courier import Courier, prospect
 from e2e_support_client.model import OnProgress, Progress, State
+from e2e_support_client.outbox_store import FileRow, ItemRow, OutboxStore
 from e2e_support_client.port import Refused, RelayPort
 from e2e_support_client.room import PlaceTaken, Room
 from e2e_support_client.rooms import Rooms
-from e2e_support_client.store import FileRow, ItemRow, LocalStore
 from e2e_support_client.team import WRITE_AFTER, Team
 from e2e_support_client.vouched import PASSING
 
@@ -57,7 +57,7 @@ class Delivery:
     """The state machine of one message.
 
     Args:
-        store: keeps every state.
+        drafts: keeps every state.
         rooms: the tickets.
         team: the roster.
         relay: the relay.
@@ -68,7 +68,7 @@ class Delivery:
 
     def __init__(
         self,
-        store: LocalStore,
+        drafts: OutboxStore,
         rooms: Rooms,
         team: Team,
         relay: RelayPort,
@@ -77,7 +77,7 @@ class Delivery:
         allowance: Allowance,
         on_state: OnState = lambda _: None,
     ) -> None:
-        self._store = store
+        self._drafts = drafts
         self._rooms = rooms
         self._team = team
         self._relay = relay
@@ -111,7 +111,7 @@ class Delivery:
     async def _run(self, key: MessageId, on_progress: OnProgress) -> str:
         number, renewed = "", set[str]()
         for _ in range(ROUNDS_MAX):
-            item = await self._store.item(key)
+            item = await self._drafts.item(key)
             if item is None:
                 return number
             number = item.number or number
@@ -129,7 +129,7 @@ class Delivery:
         )
 
     async def _item(self, key: MessageId) -> ItemRow:
-        item = await self._store.item(key)
+        item = await self._drafts.item(key)
         if item is None:
             raise UsageError("unknown_item", "the outbox has no such item", hint="It may be stored already.")
         return item
@@ -140,7 +140,7 @@ class Delivery:
         """Check the rules as early as possible, offline too; then see to it that there is a mailbox."""
         self._told(State.DRAFT)
         trouble = await self._refresh_team()
-        files = await self._store.files(item.key)
+        files = await self._drafts.files(item.key)
         if self._team.known:
             await self._check(item, files, online=trouble is None)
         if item.kind is Kind.OPEN and not item.number:
@@ -158,7 +158,7 @@ class Delivery:
         """Upload the files and write the entry, unless it stands in the log already."""
         await self._team.refresh_if_old(WRITE_AFTER)  # nothing is sealed for a team that may have changed
         self._team.require_fresh()
-        files = await self._store.files(item.key)
+        files = await self._drafts.files(item.key)
         keys = self._rooms.keys(await self._rooms.row(item.number))
         manifests = [await self._courier.upload(keys, item.key, file, on_progress) for file in files]
         self._told("uploaded")
@@ -186,7 +186,7 @@ class Delivery:
 
     async def _again(self, item: ItemRow, _on_progress: OnProgress) -> str:
         """Go on with what failed: sealed bytes may have got through, all else begins with the rules."""
-        await self._store.set_state(item.key, State.SEALED if item.sealed else State.DRAFT)
+        await self._drafts.set_state(item.key, State.SEALED if item.sealed else State.DRAFT)
         return item.number
 
     # --- what the steps are made of ---------------------------------------------------------------------------
@@ -225,7 +225,7 @@ class Delivery:
         written = datetime.fromtimestamp(item.created_at, UTC)
         month = written.year * 100 + written.month
         dated = self._rooms.dated(month)
-        await self._store.place_item(item.key, dated, lambda index: self._rooms.place(month, index))
+        await self._drafts.place_item(item.key, dated, lambda index: self._rooms.place(month, index))
         self._told("placed")
 
     async def _admit(self, item: ItemRow, on_progress: OnProgress) -> None:
@@ -252,7 +252,7 @@ class Delivery:
 
     async def _push(self, room: Room, item: ItemRow, manifests: tuple[Attachment, ...]) -> None:
         async def keep(sealed: Sealed) -> None:
-            await self._store.set_sealed(item.key, sealed)
+            await self._drafts.set_sealed(item.key, sealed)
             self._told(State.SEALED)
 
         draft = self._draft(room, item, manifests)
@@ -279,7 +279,7 @@ class Delivery:
         return Draft(item.kind, body, item.key, manifests)
 
     async def _manifests(self, item: ItemRow) -> tuple[Attachment, ...]:
-        return tuple(Attachment.from_bytes(file.manifest) for file in await self._store.files(item.key))
+        return tuple(Attachment.from_bytes(file.manifest) for file in await self._drafts.files(item.key))
 
     def _told(self, step: str) -> None:
         """Tell a step that is committed; the log learns its name and nothing else."""
@@ -287,26 +287,26 @@ class Delivery:
         self._on_state(step)
 
     async def _enter(self, key: MessageId, state: State) -> None:
-        await self._store.set_state(key, state)
+        await self._drafts.set_state(key, state)
         self._told(state)
 
     async def _after_refusal(self, item: ItemRow, error: Refused, renewed: set[str]) -> None:
         """Begin again, once, what died of age at the relay; everything else has failed and is kept."""
         again = {"not_found": State.DRAFT, "blob_incomplete": State.UPLOADING}.get(error.code)
-        lost = error.code == "not_found" and bool(await self._store.records(item.number))
+        lost = error.code == "not_found" and await self._rooms.holds(item.number)
         if again is None or lost or item.state is State.DRAFT or error.code in renewed:
             await self._note(item, error)
             raise error
         renewed.add(error.code)
-        await self._store.reset_item(item.key, again)
+        await self._drafts.reset_item(item.key, again)
 
     async def _note(self, item: ItemRow, error: SupportError) -> None:
         """Remember why an item went no further; what only waits keeps its state."""
         _log.info("delivery stopped: %s", error.code)
-        current = await self._store.item(item.key)
+        current = await self._drafts.item(item.key)
         if current is not None:
             state = current.state if passes(error) else State.FAILED
-            await self._store.set_state(item.key, state, code=error.code, hint=error.hint)
+            await self._drafts.set_state(item.key, state, code=error.code, hint=error.hint)
 
 
 def _fact(item: ItemRow, attachments: tuple[Attachment, ...]) -> Fact:

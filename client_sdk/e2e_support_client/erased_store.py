@@ -42,7 +42,7 @@ class ErasedStore:
     """The queries, in the same database as ``LocalStore``.
 
     Args:
-        database: opened with ``store.MIGRATIONS``.
+        database: opened with ``schema.MIGRATIONS``.
     """
 
     def __init__(self, database: Store) -> None:

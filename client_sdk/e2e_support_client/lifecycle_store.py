@@ -12,7 +12,7 @@ class LifecycleStore:
     """The queries, in the same database as ``LocalStore``.
 
     Args:
-        database: opened with ``store.MIGRATIONS``.
+        database: opened with ``schema.MIGRATIONS``.
     """
 
     def __init__(self, database: Store) -> None:

@@ -14,7 +14,7 @@ from e2e_support.vocab import Kind
 from e2e_support_client import clock
 from e2e_support_client.delivery import Delivery, no_progress, passes
 from e2e_support_client.model import EventKind, OnProgress, OutboxItem, State, TicketRef, utc
-from e2e_support_client.store import FileRow, ItemRow, LocalStore
+from e2e_support_client.outbox_store import FileRow, ItemRow, OutboxStore
 
 ITEMS_MAX = 200  # more is a program that writes by mistake
 BYTES_MAX = 256 * MIB  # of bodies and of files that were given as bytes
@@ -32,17 +32,17 @@ class Outbox:
     """What waits on this device.
 
     Args:
-        store: keeps it.
+        drafts: keeps it.
         delivery: takes one item to the relay.
     """
 
-    def __init__(self, store: LocalStore, delivery: Delivery) -> None:
-        self._store = store
+    def __init__(self, drafts: OutboxStore, delivery: Delivery) -> None:
+        self._drafts = drafts
         self._delivery = delivery
 
     async def list(self) -> tuple[OutboxItem, ...]:
         """Return everything that is not stored yet, oldest first."""
-        return tuple(_shown(row) for row in await self._store.items())
+        return tuple(_shown(row) for row in await self._drafts.items())
 
     async def flush(
         self, *, failed: bool = True, on_progress: OnProgress = no_progress
@@ -58,7 +58,7 @@ class Outbox:
         """
         refs: list[TicketRef] = []
         offline, stuck = False, set[str]()
-        for row in await self._store.items():
+        for row in await self._drafts.items():
             skipped = row.state is State.FAILED and not failed
             if offline or skipped or row.number in stuck or clock.now() - row.created_at > AGE_MAX:
                 refs.append(TicketRef(row.number, _state(row)))
@@ -89,7 +89,7 @@ class Outbox:
         Raises:
             UsageError: ``unknown_item``.
         """
-        if not await self._store.remove_item(_key(key)):
+        if not await self._drafts.remove_item(_key(key)):
             raise _unknown()
 
     async def add(
@@ -107,7 +107,7 @@ class Outbox:
             UsageError: ``outbox_full``, ``disk_full`` or ``malformed``.
         """
         data = body.to_bytes()
-        items, size = await self._store.outbox_size()
+        items, size = await self._drafts.outbox_size()
         size += len(data) + sum(len(file.data) for file in files if file.data is not None)
         if items >= ITEMS_MAX or size > BYTES_MAX:
             raise UsageError(
@@ -115,7 +115,7 @@ class Outbox:
             )
         key = MessageId(draw(clock.random, ID_SIZE))
         item = ItemRow(key, number, kind, data, State.DRAFT, None, "", "", clock.now(), idempotency)
-        await self._store.add_item(item, files)
+        await self._drafts.add_item(item, files)
         return key
 
     async def named(self, name: str) -> tuple[TicketRef | None, MessageId | None]:
@@ -125,12 +125,12 @@ class Outbox:
         """
         if not name:
             return None, None
-        stored = await self._store.delivered_named(name)
+        stored = await self._drafts.delivered_named(name)
         if stored:
             return TicketRef(stored, State.STORED), None
-        row = await self._store.item_named(name)
+        row = await self._drafts.item_named(name)
         if row is not None and row.state is State.FAILED and row.sealed is None:
-            await self._store.remove_item(row.key)
+            await self._drafts.remove_item(row.key)
             return None, None
         return None, row.key if row else None
 
@@ -152,16 +152,16 @@ class Outbox:
             await self._send_earlier(key, on_progress)
             return TicketRef(await self._delivery.run(key, on_progress), State.STORED)
         except UsageError:
-            row = await self._store.item(key)
+            row = await self._drafts.item(key)
             if row is not None and _is_wordless(row):
-                await self._store.remove_item(key)
+                await self._drafts.remove_item(key)
             raise
         except TransportError:
-            row = await self._store.item(key)
+            row = await self._drafts.item(key)
             if row is None or keep_waiting:
                 return TicketRef(row.number if row else "", State.QUEUED)
             if row.state is not State.SEALED:
-                await self._store.remove_item(key)
+                await self._drafts.remove_item(key)
             raise
 
     async def _send_earlier(self, key: MessageId, on_progress: OnProgress) -> None:
@@ -170,7 +170,7 @@ class Outbox:
         Raises:
             TransportError: the relay cannot be reached.
         """
-        rows = await self._store.items()
+        rows = await self._drafts.items()
         number = next((row.number for row in rows if row.key == key), "")
         for row in rows:
             if row.key == key or not number:
@@ -185,7 +185,7 @@ class Outbox:
         try:
             return TicketRef(await self._delivery.run(row.key, on_progress), State.STORED), False
         except SupportError as error:
-            current = await self._store.item(row.key) or row
+            current = await self._drafts.item(row.key) or row
             state = State.QUEUED if passes(error) else State.FAILED
             return TicketRef(current.number, state), error.retryable
 

@@ -10,10 +10,7 @@ from e2e_support.crypto.secret import Secret
 from e2e_support.errors import UsageError
 from e2e_support_client import clock
 from e2e_support_client.delivery import no_progress
-from e2e_support_client.model import (
-    OnProgress,
-    Registration,
-)
+from e2e_support_client.model import OnProgress, Registration
 from e2e_support_client.session import Session
 from e2e_support_keys.phrase import from_phrase, to_phrase
 
@@ -49,7 +46,7 @@ class OwnKeys(Session):
         master = await asyncio.to_thread(from_phrase, phrase)
         await context.team.refresh()
         if master != self._require_open().bundle.master:
-            if await context.store.tickets() or await context.store.items():
+            if await context.store.tickets() or await context.outbox.list():
                 raise UsageError(
                     "keys_in_use",
                     "this device has tickets under other keys",

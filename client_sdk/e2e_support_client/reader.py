@@ -19,9 +19,10 @@ from e2e_support_client import clock
 from e2e_support_client.discovery import Discovery
 from e2e_support_client.erased_store import ErasedRow
 from e2e_support_client.model import Message, State, Ticket, TicketSummary, utc
+from e2e_support_client.outbox_store import ItemRow, OutboxStore
 from e2e_support_client.room import Room
 from e2e_support_client.rooms import Rooms
-from e2e_support_client.store import ItemRow, LocalStore, TicketRow
+from e2e_support_client.store import LocalStore, TicketRow
 from e2e_support_client.team import Team
 from e2e_support_client.view import actions, assignee_name, closing_of, messages, summary, team_events
 
@@ -39,14 +40,25 @@ class Reader:
 
     Args:
         store: what is known.
+        drafts: what waits here.
         rooms: the tickets.
         team: the roster.
         discovery: finds what other devices made.
         user: display name of the user; empty for "You".
     """
 
-    def __init__(self, store: LocalStore, rooms: Rooms, team: Team, discovery: Discovery, user: str) -> None:
+    def __init__(
+        self,
+        store: LocalStore,
+        drafts: OutboxStore,
+        rooms: Rooms,
+        team: Team,
+        *,
+        discovery: Discovery,
+        user: str,
+    ) -> None:
         self._store = store
+        self._drafts = drafts
         self._rooms = rooms
         self._team = team
         self._discovery = discovery
@@ -108,7 +120,7 @@ class Reader:
 
     async def waiting(self) -> dict[str, ItemRow]:
         """Return the openings that are not stored yet, by the number that they have already."""
-        items = await self._store.items()
+        items = await self._drafts.items()
         return {item.number: item for item in items if item.kind is Kind.OPEN and item.number}
 
     async def _refreshed(self) -> str:

@@ -124,6 +124,10 @@ class Rooms:
             )
         return row
 
+    async def holds(self, number: str) -> bool:
+        """Tell whether any entry of a ticket was followed."""
+        return bool(await self._store.records(number))
+
     @asynccontextmanager
     async def open(self, number: str) -> AsyncGenerator[Room]:
         """Use a ticket alone; what it learns is kept, also when the block raises.
@@ -232,7 +236,7 @@ class Rooms:
     async def _is_kept_free(self, number: str) -> bool:
         """Tell whether a place waits for the team, which need not ever use it."""
         row = await self.row(number)
-        return row.reserved and not await self._store.records(row.number)
+        return row.reserved and not await self.holds(row.number)
 
     async def _keep_contradiction(self, number: str) -> None:
         """Look for two receipts that cannot both be honest, where a relay shows another history than before."""

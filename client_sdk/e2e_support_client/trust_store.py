@@ -25,7 +25,7 @@ class TrustStore:
     """The queries of trust in the same database as ``LocalStore``.
 
     Args:
-        database: opened with ``store.MIGRATIONS``.
+        database: opened with ``schema.MIGRATIONS``.
     """
 
     def __init__(self, database: Store) -> None:

@@ -12,7 +12,7 @@ from e2e_support.ids import Hash, MailboxId, MessageId
 from e2e_support.vocab import Kind
 from e2e_support_client.courier import Courier
 from e2e_support_client.model import OnProgress
-from e2e_support_client.store import FileRow
+from e2e_support_client.outbox_store import FileRow
 from e2e_support_console.desk import Desk
 from e2e_support_keys.store import Queries, Row, Store, Transaction
 

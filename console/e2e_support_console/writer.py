@@ -25,7 +25,7 @@ from e2e_support_client import clock
 from e2e_support_client.courier import prospect
 from e2e_support_client.delivery import no_progress
 from e2e_support_client.model import OnProgress
-from e2e_support_client.store import FileRow
+from e2e_support_client.outbox_store import FileRow
 from e2e_support_console.alarms import new_alarm, raise_alarms
 from e2e_support_console.collision import require_still
 from e2e_support_console.desk import Desk
