@@ -52,6 +52,7 @@ NOW = 1_800_000_000
 APPEND = Append(0, Hash(bytes(32)), b"entry", ())
 AT_ONCE = RetryPolicy(attempts=3, base=0.0)
 SHORT = timedelta(seconds=0.2)
+UNHURRIED = timedelta(seconds=1)  # where the server is well: a busy computer may pause it
 
 
 @contextmanager
@@ -107,7 +108,7 @@ async def test_22_an_answer_has_a_largest_size(
     connect: Connect, start: bytes, endless: bytes, code: str
 ) -> None:
     """Attack 22: whatever is larger than its kind allows is given up before it is held."""
-    async with saying(start, endless=endless) as url, asyncio.timeout(5):
+    async with saying(start, endless=endless) as url, asyncio.timeout(30):
         with fails(code, PeerError):
             await connect(url).info()
 
@@ -125,7 +126,7 @@ async def test_22_an_answer_has_a_last_moment(
     connect: Connect, parts: tuple[bytes, ...], endless: bytes, code: str
 ) -> None:
     """Attack 22: a server that drips or falls silent is left after the time-out, and it can be tried again."""
-    async with saying(*parts, endless=endless, pause=0.15) as url, asyncio.timeout(5):
+    async with saying(*parts, endless=endless, pause=0.15) as url, asyncio.timeout(30):
         with fails(code, TransportError):
             await connect(url, timeout=SHORT).info()
 
@@ -139,12 +140,12 @@ async def test_22_a_large_answer_gets_time_by_its_size(connect: Connect) -> None
         response = web.StreamResponse(headers={"Content-Type": "application/vnd.e2es"})
         await response.prepare(request)
         for byte in PAGE:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.04)
             await response.write(bytes([byte]))
         return response
 
     async with answering(handle) as site:
-        assert await connect(site.url, timeout=SHORT).read(MAILBOX, 0, KEY) == Page.from_bytes(PAGE)
+        assert await connect(site.url, timeout=UNHURRIED).read(MAILBOX, 0, KEY) == Page.from_bytes(PAGE)
 
 
 async def test_22_a_refusal_is_bounded_too(connect: Connect) -> None:
@@ -915,7 +916,7 @@ async def test_the_relays_farewell_says_when_to_come_back() -> None:
 
 async def test_a_stream_is_bounded_in_silence_only(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream may go on for ever as long as it gives a sign of life; a silent one is left (attack 22)."""
-    monkeypatch.setattr("e2e_support_client.transport.KEEP_ALIVE", 0.1)
+    monkeypatch.setattr("e2e_support_client.transport.KEEP_ALIVE", 0.5)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         if request.path == "/v1/session":
@@ -925,7 +926,7 @@ async def test_a_stream_is_bounded_in_silence_only(connect: Connect, monkeypatch
         await response.prepare(request)
         for _ in range(8):
             await response.write(b":\n\n")
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.25)
         await response.write(BELL)
         await asyncio.sleep(5)
         return response
@@ -933,7 +934,7 @@ async def test_a_stream_is_bounded_in_silence_only(connect: Connect, monkeypatch
     heard: list[Ring] = []
     async with answering(handle) as site:
         with fails("timeout", TransportError):
-            await listen(connect(site.url, timeout=SHORT).team_bell(TEAM, 0, KEY), heard)
+            await listen(connect(site.url, timeout=UNHURRIED).team_bell(TEAM, 0, KEY), heard)
     assert heard == [RING]
 
 
@@ -1005,5 +1006,5 @@ async def test_the_real_relays_bells_ring(direct: tuple[Story, HttpRelay]) -> No
         ]
         await asyncio.sleep(0.05)
         await user.say("ring!")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             assert [ring.seq for ring in await asyncio.gather(*waiting)] == [2, 2, 2]
