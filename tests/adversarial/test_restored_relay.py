@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
-import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -21,53 +19,10 @@ from e2e_support_client.retry import NO_RETRY
 from e2e_support_client.testing import FakeRelay
 from e2e_support_client.transport import HttpRelay
 from e2e_support_console.team import TeamClient
-from process_kit import run, start, stop
+from machine_kit import Machine
+from process_kit import run, stop
 from team_room import TeamRoom
 from user_kit import BODY, CHEAP, SUBJECT
-
-
-@dataclass
-class Machine:
-    """A relay that runs as a process at one address, whatever happens to it.
-
-    Attributes:
-        data: its data folder.
-        port: where it listens.
-    """
-
-    data: Path
-    port: int
-    process: asyncio.subprocess.Process = field(init=False)
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return f"http://127.0.0.1:{self.port}"
-
-    async def start(self) -> None:
-        """Start it."""
-        self.process, _ = await start(self.data, "--listen", f"127.0.0.1:{self.port}")
-
-    async def kill(self) -> None:
-        """End it as a power cut would."""
-        self.process.kill()
-        await self.process.communicate()
-
-    def backup(self) -> None:
-        """Copy its database while it is in use."""
-        with (
-            closing(sqlite3.connect(self.data / "relay.db")) as live,
-            closing(sqlite3.connect(self.data.with_suffix(".backup"))) as copy,
-        ):
-            live.backup(copy)
-
-    async def restore(self) -> None:
-        """Stop it, put the backup in the database's place, and start it again."""
-        await stop(self.process)
-        for file in self.data.glob("relay.db*"):
-            file.unlink()
-        (self.data / "relay.db").write_bytes(self.data.with_suffix(".backup").read_bytes())
-        await self.start()
 
 
 @dataclass
