@@ -31,7 +31,7 @@ def run(data: Path, *arguments: str, **environ: str) -> subprocess.CompletedProc
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=60,
         env={**os.environ, **environ},
     )
 
@@ -51,7 +51,7 @@ async def start(data: Path, *arguments: str, **environ: str) -> tuple[asyncio.su
         env={**os.environ, **NO_LIMITS, **environ},
     )
     assert process.stdout
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         line = (await process.stdout.readline()).decode()
     assert line.startswith("listening on http://127.0.0.1:"), line
     return process, line.split()[-1]
@@ -66,7 +66,7 @@ async def stop(process: asyncio.subprocess.Process) -> tuple[str, str]:
 
 async def last_words(process: asyncio.subprocess.Process) -> tuple[str, str]:
     """Wait for a process that was asked to stop already; asking twice would cut it short."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         out, err = await process.communicate()
     return out.decode(), err.decode()
 

@@ -71,7 +71,7 @@ async def at_work(agent: Agent) -> AsyncGenerator[list[Report]]:
         yield reports
     finally:
         stop.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await task
 
 
