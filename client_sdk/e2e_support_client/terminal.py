@@ -166,4 +166,4 @@ def size_of(count: int) -> str:
     amount, units = float(count), ["bytes", "KiB", "MiB", "GiB"]
     while amount >= 1024 and len(units) > 1:
         amount, units = amount / 1024, units[1:]
-    return f"{count} bytes" if units[0] == "bytes" else f"{amount:.1f} {units[0]}"
+    return f"{count} byte{'s' * (count != 1)}" if units[0] == "bytes" else f"{amount:.1f} {units[0]}"

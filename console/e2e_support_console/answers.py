@@ -1,13 +1,13 @@
 """Answers to users and notes for colleagues: drafts until they are sent, with files, with a moment to take them back.
 
 An answer that waits for its moment to pass is a draft until then. So a process that is killed meanwhile has sent
-nothing, and nothing is sent later without anybody's word.
+nothing, nothing is sent later without anybody's word, and the next run says that this draft was to be sent.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 from e2e_support.content import MessageBody
@@ -18,9 +18,10 @@ from e2e_support.vocab import Kind
 from e2e_support_client.courier import prepare
 from e2e_support_client.delivery import no_progress
 from e2e_support_client.model import Attachable, OnProgress
+from e2e_support_client.outbox_store import FileRow
 from e2e_support_console.collision import require_seen
 from e2e_support_console.desk import Desk
-from e2e_support_console.drafts import Mode, put_back
+from e2e_support_console.drafts import Mode, put_back, set_waiting
 from e2e_support_console.index import seen_upto
 from e2e_support_console.lifecycle import TicketLife
 from e2e_support_console.model import InboxTicket
@@ -47,9 +48,10 @@ class Answers(TicketLife):
         set_status: str = "",
         attachments: Sequence[Attachable] = (),
         delay: timedelta = NO_DELAY,
+        on_waiting: Callable[[], None] = lambda: None,
         on_progress: OnProgress = no_progress,
     ) -> InboxTicket:
-        """Answer a ticket's user. Until it is on its way, and where it is refused, the text is the ticket's draft.
+        """Answer a ticket's user. Until it is on its way, and where it is refused, it is the ticket's draft.
 
         Args:
             number: the ticket.
@@ -60,6 +62,7 @@ class Answers(TicketLife):
             set_status: id of the label that the ticket is to have afterwards.
             attachments: paths or ``FileSpec``; pictures lose their hidden data, as users' pictures do.
             delay: in which ``unsend`` takes it back.
+            on_waiting: told when this time begins.
             on_progress: told of uploads.
 
         Returns:
@@ -73,13 +76,14 @@ class Answers(TicketLife):
         """
         row = await self._follower.find(number)
         await self._hold(row.mailbox, Mode.REPLY, text)
+        files = [await prepare(attached, place) for place, attached in enumerate(attachments)]
+        await self._hold(row.mailbox, Mode.REPLY, text, files)
         if as_seen and not anyway:
             await self._require_seen(row)
-        files = [await prepare(attached, place) for place, attached in enumerate(attachments)]
         since = None
         if delay > NO_DELAY:
             since = (await self._desk.load(row.mailbox)).length
-            await self._wait(row.mailbox, delay)
+            await self._wait(row.mailbox, delay, on_waiting)
         shown = self.as_team(self._desk.roster.policy.staff, wanted=as_team)
         await self._writer.write(
             row.mailbox,
@@ -117,7 +121,7 @@ class Answers(TicketLife):
             log = await self._desk.load(row.mailbox)
             require_seen(log, seen, self._desk.roster.policy, self._desk.author().author.key)
 
-    async def _wait(self, ticket: MailboxId, delay: timedelta) -> None:
+    async def _wait(self, ticket: MailboxId, delay: timedelta, on_waiting: Callable[[], None]) -> None:
         """Let the moment pass.
 
         Raises:
@@ -128,6 +132,8 @@ class Answers(TicketLife):
                 "still_waiting", "another answer to this ticket waits", hint="Take it back, or wait."
             )
         taken_back = self._waiting[ticket] = asyncio.Event()
+        await self._note_waiting(ticket, waits=True)
+        on_waiting()
         try:
             async with asyncio.timeout(delay.total_seconds()):
                 await taken_back.wait()
@@ -135,11 +141,16 @@ class Answers(TicketLife):
             return
         finally:
             del self._waiting[ticket]
+            await self._note_waiting(ticket, waits=False)
         raise UsageError("unsent", "nothing was sent", hint="The text is the ticket's draft again.")
 
-    async def _hold(self, ticket: MailboxId, mode: Mode, text: str) -> None:
+    async def _note_waiting(self, ticket: MailboxId, *, waits: bool) -> None:
         async with self._desk.store.transaction() as change:
-            await put_back(change, ticket, mode, text)
+            await set_waiting(change, ticket, waits=waits)
+
+    async def _hold(self, ticket: MailboxId, mode: Mode, text: str, files: Sequence[FileRow] = ()) -> None:
+        async with self._desk.store.transaction() as change:
+            await put_back(change, ticket, mode, text, files)
 
     @staticmethod
     def as_team(staff: Staff, *, wanted: bool | None) -> bool:

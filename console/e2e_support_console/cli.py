@@ -18,6 +18,7 @@ from e2e_support_console.agent_cli import agent_commands
 from e2e_support_console.archive_cli import archive_commands
 from e2e_support_console.bulk_cli import bulk_commands
 from e2e_support_console.debug_view import debug_json, debug_text
+from e2e_support_console.drafts_cli import draft_commands, point_at_stopped
 from e2e_support_console.history_cli import history_commands
 from e2e_support_console.keys_cli import key_commands
 from e2e_support_console.lifecycle_cli import Pair, join_tickets, lifecycle_commands
@@ -105,6 +106,7 @@ async def _show(options: Namespace, terminal: Terminal) -> None:
             if view.offline:
                 terminal.tell(offline(view.offline))
             terminal.show(render.view_json(view), render.view_text(view))
+            await point_at_stopped(team, terminal, view.summary.number)
 
 
 async def _resolve(options: Namespace, terminal: Terminal) -> None:
@@ -217,6 +219,7 @@ def parser() -> Parser:
     list_commands(commands)
     _ticket_commands(commands)
     writing_commands(commands)
+    draft_commands(commands)
     lifecycle_commands(commands)
     history_commands(commands)
     agent_commands(commands)

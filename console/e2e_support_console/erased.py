@@ -47,6 +47,7 @@ _PURGE: Final = tuple(
         ("entries", "mailbox"),
         ("tickets", "mailbox"),  # its passages, and their words in the search, go with it
         ("drafts", "ticket"),
+        ("draft_files", "ticket"),
         ("outgoing", "ticket"),  # likewise its files
         ("moved", "mailbox"),
         ("quarantine", "mailbox"),

@@ -10,6 +10,7 @@ from e2e_support.errors import UsageError
 from e2e_support_client import clock
 from e2e_support_client.terminal import Terminal
 from e2e_support_console import render
+from e2e_support_console.drafts_cli import point_at_stopped
 from e2e_support_console.filters import VIEWS, Filters
 from e2e_support_console.lists import HITS
 from e2e_support_console.query import OPERATORS
@@ -84,6 +85,7 @@ async def _inbox(options: Namespace, terminal: Terminal) -> None:
         text = render.inbox_text(tickets, clock.now(), filtered=filters != Filters())
         terminal.show([render.ticket_json(ticket) for ticket in tickets], text)
         await _point_at_alarms(team, terminal)
+        await point_at_stopped(team, terminal)
 
 
 async def _counts(options: Namespace, terminal: Terminal) -> None:

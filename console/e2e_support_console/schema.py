@@ -228,5 +228,25 @@ CREATE TRIGGER passages_gone AFTER DELETE ON passages BEGIN DELETE FROM found WH
 DELETE FROM facts WHERE name = 'policy';
 """
 
-MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _TICKETS, _WORKBENCH, _CHORES, _ERASED, _WORDS)
+_DRAFTS = """
+-- An answer that waits for its moment to pass; a program that finds one was stopped in it.
+ALTER TABLE drafts ADD COLUMN waits INTEGER NOT NULL DEFAULT 0;
+
+-- What goes with the answer that is being written; length and changed_at are the file's own when it was attached.
+CREATE TABLE draft_files (
+    id INTEGER PRIMARY KEY,
+    ticket BLOB NOT NULL,
+    name TEXT NOT NULL,
+    path TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    data BLOB,
+    keep_metadata INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    UNIQUE (ticket, name, path)
+);
+"""
+
+MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _TICKETS, _WORKBENCH, _CHORES, _ERASED, _WORDS, _DRAFTS)
 """Number i leads from schema i to i + 1."""

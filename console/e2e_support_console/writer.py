@@ -6,6 +6,7 @@ what stands there already is not sent again.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -128,15 +129,15 @@ class Writer:
         """Send what a person has just asked for; what certainly was not sent is given back as their draft."""
         try:
             await self._send(item, log, start, on_progress)
-        except SupportError as error:
+        except (SupportError, asyncio.CancelledError) as error:
             doubt = await was_sealed(self.desk.store, item.draft.message_id)
             if isinstance(error, UsageError) or not doubt:
                 async with self.desk.store.transaction() as change:
                     await drop_draft(change, item.draft.message_id)
                     if written := _written(item):
-                        await put_back(change, item.ticket, *written)
+                        await put_back(change, item.ticket, *written, item.files)
             elif isinstance(error, TransportError):
-                raise _unconfirmed(error) from error
+                raise unconfirmed(error.message, error.retry_after) from error
             raise
 
     async def _settle(self, item: Outgoing) -> None:
@@ -234,7 +235,7 @@ class Writer:
         async with self.desk.store.transaction() as change:
             await keep_draft(change, item, now=clock.now())
             if written := _written(item):
-                await take_out(change, item.ticket, *written)
+                await take_out(change, item.ticket, *written, item.files)
         return item
 
     async def _same_staff(self, ticket: MailboxId, kind: Kind, wanted: StaffBody) -> Outgoing | None:
@@ -275,10 +276,11 @@ def _stands(entries: list[Opened], draft: Draft, author: bytes) -> bool:
     )
 
 
-def _unconfirmed(error: TransportError) -> TransportError:
+def unconfirmed(why: str, retry_after: float | None = None) -> TransportError:
+    """Return what is said of something that may have been stored or not."""
     return TransportError(
         "unconfirmed",
-        f"it is not known whether it was stored: {error.message}",
+        f"it is not known whether it was stored: {why}",
         hint="It is kept on this device. The next command finds out and sends it, once.",
-        retry_after=error.retry_after,
+        retry_after=retry_after,
     )

@@ -1,26 +1,30 @@
-"""The commands of ``e2e-admin`` that people write with: answers with files and snippets, and drafts."""
+"""The command of ``e2e-admin`` that people answer with: texts, files, snippets and drafts."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from datetime import timedelta
 
-from e2e_support.errors import UsageError
+from e2e_support.errors import SupportError, UsageError
+from e2e_support_client.model import Attachable
 from e2e_support_client.plain import plain_text
 from e2e_support_client.progress_line import show_progress
-from e2e_support_client.terminal import Json, Terminal, iso, read_text, stamp
+from e2e_support_client.terminal import Terminal, read_text
 from e2e_support_console import render
 from e2e_support_console.answers import NO_DELAY
 from e2e_support_console.collision import TicketMoved
-from e2e_support_console.drafts import Mode, WrittenDraft
-from e2e_support_console.shell import Commands, add_command, known, numbered, say_stored, unlocked
+from e2e_support_console.draft_files import require_ready
+from e2e_support_console.drafts_cli import draft_text
+from e2e_support_console.shell import Commands, known, numbered, say_stored, unlocked
 from e2e_support_console.team import TeamClient
+from e2e_support_console.writer import unconfirmed
 
 
 def writing_commands(commands: Commands) -> None:
-    """Add the commands."""
+    """Add the command."""
     reply = numbered(commands, "reply", _reply, "answer a ticket's user")
     said = reply.add_mutually_exclusive_group()
     said.add_argument("text", metavar="TEXT", nargs="?", help="`-` or nothing: from standard input")
@@ -43,25 +47,18 @@ def writing_commands(commands: Commands) -> None:
         default=NO_DELAY,
         help="wait so long; Ctrl-C takes it back",
     )
-    draft = numbered(commands, "draft", _draft, "show, keep or discard what is being written")
-    what = draft.add_mutually_exclusive_group()
-    what.add_argument("text", metavar="TEXT", nargs="?", help="to keep; `-`: from standard input")
-    what.add_argument("--discard", action="store_true", help="forget it")
-    draft.add_argument("--note", action="store_true", help="of the note, not of the answer")
-    add_command(commands, "drafts", _drafts, "list everything that is being written")
-
-
-def draft_json(draft: WrittenDraft) -> dict[str, Json]:
-    """Return a draft."""
-    return {"number": draft.number, "mode": draft.mode.value, "text": draft.text, "at": iso(draft.at)}
 
 
 async def _reply(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
         await known(team, options.number)
-        text = await _text(team, options, terminal)
-        if options.undo and not terminal.json:
-            terminal.err.write(f"It goes in {options.undo.seconds} s. Ctrl-C takes it back.\n")
+        text, files = await _what(team, options, terminal)
+
+        def waiting() -> None:
+            if not terminal.json:
+                terminal.err.write(f"It goes in {options.undo.total_seconds():g} s. Ctrl-C takes it back.\n")
+                terminal.err.flush()
+
         try:
             ticket = await team.inbox.reply(
                 options.number,
@@ -70,8 +67,9 @@ async def _reply(options: Namespace, terminal: Terminal) -> None:
                 anyway=options.anyway,
                 as_seen=True,
                 set_status=options.status,
-                attachments=options.attach,
+                attachments=files,
                 delay=options.undo,
+                on_waiting=waiting,
                 on_progress=show_progress(terminal),
             )
         except TicketMoved as moved:
@@ -79,29 +77,41 @@ async def _reply(options: Namespace, terminal: Terminal) -> None:
             await team.inbox.get(options.number, fetch=False)  # what is new has been shown
             raise
         except asyncio.CancelledError:
-            terminal.err.write(f"\nTaken back. It is the draft of {options.number}.\n")
+            terminal.tell(await _interrupted(team, options.number, text))
             raise
         if options.snippet:
             await team.snippets.count_use(options.snippet)
         say_stored(terminal, ticket, "Your answer is stored")
 
 
-async def _text(team: TeamClient, options: Namespace, terminal: Terminal) -> str:
-    """Return what to send; what was not typed just now is shown first, and a person at a terminal is asked."""
+async def _interrupted(team: TeamClient, number: str, text: str) -> SupportError:
+    """Return what became of an answer when Ctrl-C was pressed: what was on its way already may be stored."""
+    draft = await team.drafts.find(number)
+    if draft is not None and draft.text.endswith(text):
+        return UsageError("unsent", f"Taken back. It is the draft of {number}.")
+    return unconfirmed("it was interrupted")
+
+
+async def _what(team: TeamClient, options: Namespace, terminal: Terminal) -> tuple[str, Sequence[Attachable]]:
+    """Return text and files to send; what was not typed just now is shown first, and a person is asked."""
     if options.text is not None and (options.snippet or options.draft):
         raise UsageError("two_texts", "there are two texts to send", hint="Give one of them.")
     if options.snippet:
-        return _agreed(await team.snippets.fill(options.snippet, options.number), "Send it? [Y/n] ", terminal)
-    draft = await team.drafts.get(options.number)
-    if options.draft:
-        if not draft:
-            raise UsageError("no_draft", "there is no draft of this ticket", hint="See `e2e-admin drafts`.")
-        return draft
-    if options.text is None and options.attach:
-        return ""
-    if options.text is None and draft and sys.stdin.isatty():
-        return _agreed(draft, "Send this draft? [Y/n] ", terminal)
-    return read_text(options.text, "Your answer to the user.")
+        filled = await team.snippets.fill(options.snippet, options.number)
+        return _agreed(filled, "Send it? [Y/n] ", terminal), options.attach
+    draft = await team.drafts.find(options.number)
+    if options.draft and draft is None:
+        raise UsageError("no_draft", "there is no draft of this ticket", hint="See `e2e-admin drafts`.")
+    asked = options.text is None and not options.attach and sys.stdin.isatty()
+    if draft is None or not (options.draft or asked):
+        typed = options.text is not None or not options.attach
+        return read_text(options.text, "Your answer to the user.") if typed else "", options.attach
+    if not options.draft:
+        _agreed(draft_text(draft), "Send this draft? [Y/n] ", terminal)
+    if options.attach:
+        await team.drafts.attach(options.number, options.attach)
+        draft = await team.drafts.find(options.number) or draft
+    return draft.text, require_ready(draft.files)
 
 
 def _agreed(text: str, question: str, terminal: Terminal) -> str:
@@ -129,30 +139,6 @@ def _show_newer(moved: TicketMoved, number: str, terminal: Terminal) -> None:
         f"Your text is the draft. Send it all the same: e2e-admin {send}. Change it: {change} TEXT. "
         f"Discard it: {change} --discard."
     )
-
-
-async def _draft(options: Namespace, terminal: Terminal) -> None:
-    mode = Mode.NOTE if options.note else Mode.REPLY
-    async with await unlocked(options) as team:
-        await known(team, options.number)
-        if options.discard:
-            await team.drafts.discard(options.number, mode)
-        elif options.text is not None:
-            await team.drafts.keep(options.number, read_text(options.text, "Your draft."), mode)
-        text = await team.drafts.get(options.number, mode)
-        data = {"number": options.number, "mode": mode.value, "text": text}
-        terminal.show(data, plain_text(text) or "There is no draft.")
-
-
-async def _drafts(options: Namespace, terminal: Terminal) -> None:
-    async with await unlocked(options) as team:
-        drafts = await team.drafts.list()
-        text = "\n\n".join(_draft_text(draft) for draft in drafts) or "There are no drafts."
-        terminal.show([draft_json(draft) for draft in drafts], text)
-
-
-def _draft_text(draft: WrittenDraft) -> str:
-    return f"{draft.number} · {draft.mode.value} · {stamp(draft.at)}\n{plain_text(draft.text)}"
 
 
 def _seconds(text: str) -> timedelta:

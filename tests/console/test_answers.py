@@ -12,12 +12,12 @@ import pytest
 
 from console_room import Killed, Room, User, dying
 from e2e_support.errors import SupportError, TransportError, UsageError
-from e2e_support.ids import MailboxId
 from e2e_support.presets import DEFAULT
 from e2e_support_client.download import read_bytes
 from e2e_support_client.model import FileSpec, Progress
 from e2e_support_client.testing import Fault
 from e2e_support_console.collision import TicketMoved
+from e2e_support_console.draft_files import require_ready
 from e2e_support_console.drafts import Mode
 from e2e_support_console.outgoing import outgoing
 from e2e_support_console.team import TeamClient
@@ -30,6 +30,11 @@ TEXT = "We look into it."
 def begun(team: TeamClient, number: str) -> asyncio.Task[object]:
     """Let an answer wait for its moment to pass."""
     return asyncio.create_task(team.inbox.reply(number, TEXT, delay=LATER))
+
+
+async def waiting(team: TeamClient) -> bool:
+    """Tell whether a draft waits for its moment to pass."""
+    return any(draft.waits for draft in await team.drafts.list())
 
 
 async def until(ask: Callable[[], Awaitable[object]]) -> None:
@@ -93,6 +98,80 @@ async def test_another_draft_stays(tmp_path: Path) -> None:
         assert await team.drafts.get(user.number) == f"A long story\n\n{TEXT}"
 
 
+async def test_a_draft_keeps_its_files(tmp_path: Path) -> None:
+    """Files of a draft survive the process, go with the text or alone, and are forgotten with it."""
+    room, log = Room(tmp_path), tmp_path / "steps.txt"
+    log.write_text("first")
+    async with await room.found() as team:
+        user = await room.ticket()
+        await team.sync()
+        await team.drafts.keep(user.number, TEXT)
+        await team.drafts.attach(user.number, [log, FileSpec(b"short", name="a.txt")])
+        await team.drafts.keep(user.number, "Another text")
+        with pytest.raises(UsageError) as unknown:
+            await team.drafts.detach(user.number, "b.txt")
+        assert (unknown.value.code, unknown.value.hint) == ("no_file", "There are: steps.txt, a.txt.")
+    async with await room.unlock() as team:
+        draft = await team.drafts.find(user.number)
+        assert draft is not None
+        assert [(file.name, file.size, file.path, file.state) for file in draft.files] == [
+            ("steps.txt", 5, str(log), "there"), ("a.txt", 5, "", "there"),
+        ]  # fmt: skip
+        await team.drafts.keep(user.number, "")
+        await team.drafts.detach(user.number, "a.txt")
+        (alone,) = await team.drafts.list()
+        assert (alone.text, [file.name for file in alone.files]) == ("", ["steps.txt"])
+        await team.inbox.reply(user.number, "", attachments=require_ready(alone.files))
+        assert await team.drafts.list() == ()
+        await team.drafts.attach(user.number, [log])
+        await team.drafts.discard(user.number)
+        assert await team.desk.store.fetch_all("SELECT * FROM draft_files") == []
+    assert await sent_files(user) == {"steps.txt": b"first"}
+
+
+@pytest.mark.parametrize(("state", "code"), [("changed", "file_changed"), ("gone", "cannot_read")])
+async def test_a_file_that_is_not_as_it_was_attached_stops_the_draft(
+    tmp_path: Path, state: str, code: str
+) -> None:
+    """What changed or went since it was attached is told, and goes only once it is attached again."""
+    room, log = Room(tmp_path), tmp_path / "steps.txt"
+    log.write_text("first")
+    async with await room.found() as team:
+        user = await room.ticket()
+        await team.sync()
+        await team.drafts.attach(user.number, [log])
+        if state == "gone":
+            log.unlink()
+        else:
+            log.write_text("others")
+        (draft,) = await team.drafts.list()
+        assert [file.state for file in draft.files] == [state]
+        with pytest.raises(UsageError) as error:
+            require_ready(draft.files)
+        assert error.value.code == code
+        assert "--detach steps.txt" in error.value.hint
+        log.write_text("again")
+        await team.drafts.attach(user.number, [log])
+        (draft,) = await team.drafts.list()
+        assert [file.state for file in draft.files] == ["there"]
+
+
+async def test_files_of_an_answer_that_was_refused_are_in_the_draft(tmp_path: Path) -> None:
+    """Where an answer finds no relay or a rule against it, its files wait in the draft with the text."""
+    room, log = Room(tmp_path), tmp_path / "steps.txt"
+    log.write_text("first")
+    async with await room.found() as team:
+        user = await room.ticket()
+        await team.sync()
+        await user.pull()
+        await user.close()
+        for _ in range(2):
+            with pytest.raises(UsageError):
+                await team.inbox.reply(user.number, TEXT, attachments=[log, FileSpec(b"x", name="x")])
+        (draft,) = await team.drafts.list()
+        assert (draft.text, [file.name for file in draft.files]) == (TEXT, ["steps.txt", "x"])
+
+
 # --- the moment to take it back --------------------------------------------------------------------------
 
 
@@ -103,11 +182,13 @@ async def test_an_answer_can_be_taken_back(tmp_path: Path) -> None:
         user = await room.ticket()
         await team.sync()
         task = begun(team, user.number)
-        await until(lambda: team.inbox.unsend(user.number))
+        await until(lambda: waiting(team))
+        assert await team.inbox.unsend(user.number)
         with pytest.raises(UsageError) as error:
             await task
         assert error.value.code == "unsent"
         assert await team.drafts.get(user.number) == TEXT
+        assert not await waiting(team)
         assert not await team.inbox.unsend(user.number)
         await team.inbox.reply(user.number, TEXT, delay=SOON)
         assert await team.drafts.get(user.number) == ""
@@ -128,6 +209,30 @@ async def test_a_kill_within_the_moment_leaves_a_draft(tmp_path: Path) -> None:
     async with await room.unlock() as team:
         await team.sync()
         assert await team.drafts.get(user.number) == TEXT
+        assert await outgoing(team.desk.store) == []
+    assert await user.texts() == []
+
+
+async def test_an_interrupt_before_the_answer_was_sealed_gives_it_back(tmp_path: Path) -> None:
+    """Ctrl-C while files go up leaves a draft with its files, and nothing that a later run would send."""
+    room = Room(tmp_path)
+    async with await room.found() as team:
+        user = await room.ticket()
+        await team.sync()
+        sent: asyncio.Task[object] | None = None
+
+        def stop(_: Progress) -> None:
+            assert sent is not None
+            sent.cancel()
+
+        files = [FileSpec(b"short", name="a.txt")]
+        work = team.inbox.reply(user.number, TEXT, attachments=files, on_progress=stop)
+        sent = asyncio.create_task(work)
+        with pytest.raises(asyncio.CancelledError):
+            await sent
+        await team.sync()
+        (draft,) = await team.drafts.list()
+        assert (draft.text, [file.name for file in draft.files]) == (TEXT, ["a.txt"])
         assert await outgoing(team.desk.store) == []
     assert await user.texts() == []
 
@@ -154,7 +259,7 @@ async def test_what_comes_in_the_moment_stops_it(tmp_path: Path, monkeypatch: py
         user = await room.ticket()
         await team.sync()
 
-        async def wait(_ticket: MailboxId, _delay: timedelta) -> None:
+        async def wait(*_: object) -> None:
             await user.say("Wait!")
 
         monkeypatch.setattr(team.inbox, "_wait", wait)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -23,9 +28,13 @@ from e2e_support_client.retry import NO_RETRY
 from e2e_support_client.testing import FakeRelay
 from e2e_support_client.transport import HttpRelay
 from e2e_support_client.upload import UploadState, upload
+from e2e_support_console.shell import KEYS_NAME
+from e2e_support_keys.keystore import FileKeystore, MemoryKeystore
+from e2e_support_keys.vault import FLOOR
 from relay_kit import running
 from team_room import TeamRoom
 
+SECRET = "correct horse battery staple"
 CHEAP = replace(DEFAULT, admission=replace(DEFAULT.admission, bits=4))
 
 
@@ -147,3 +156,48 @@ async def test_a_team_of_three_over_a_real_relay(tmp_path: Path) -> None:
 def vars_of(room: Room) -> dict[str, object]:
     """Return what another room over the same relay needs."""
     return {"relay": room.relay, "url": room.url, "code": room.code, "policy": room.policy}
+
+
+async def test_who_is_killed_before_the_answer_went_finds_it_as_a_draft(tmp_path: Path) -> None:
+    """A process that is killed while an answer waits has sent nothing; the next command says so and names the draft."""
+    secret, log = tmp_path / "secret", tmp_path / "steps.txt"
+    secret.write_text(SECRET)
+    secret.chmod(0o600)
+    log.write_text("first")
+    command = [sys.executable, "-m", "e2e_support_console.cli", "--home", str(tmp_path / "home")]
+    environ = {**os.environ, "E2ES_PASSPHRASE_FILE": str(secret)}
+
+    async def run(*arguments: str, wait_for: str = "") -> tuple[str, str]:
+        """Run a command to its end, or until it has said something; then kill it."""
+        process = await asyncio.create_subprocess_exec(
+            *command, *arguments, env=environ, stdin=DEVNULL, stdout=PIPE, stderr=PIPE
+        )
+        async with asyncio.timeout(60):
+            if wait_for:
+                assert process.stderr
+                assert wait_for in (await process.stderr.readline()).decode()
+                process.kill()
+            out, err = await process.communicate()
+        return out.decode(), err.decode()
+
+    async with real_room(tmp_path) as room:
+        room.keystore = cast(
+            "MemoryKeystore", FileKeystore(room.home / KEYS_NAME, lambda: SECRET, cost=FLOOR)
+        )
+        async with await room.found() as team:
+            user = await room.ticket()
+            await team.catch_up()
+        answer = ("reply", user.number, "Too quick.", "--attach", str(log), "--undo", "3600")
+        await run(*answer, wait_for="Ctrl-C takes it back")
+        _, said = await run("inbox")
+        assert f"your answer to {user.number} was not sent: the program was stopped" in said
+        assert f"e2e-admin reply {user.number} --draft" in said
+        _, said = await run("show", user.number, "--json")
+        assert json.loads(said)["code"] == "answer_stopped"
+        (draft,) = json.loads((await run("drafts", "--json"))[0])
+        assert (draft["text"], draft["stopped"]) == ("Too quick.", True)
+        assert [file["name"] for file in draft["files"]] == ["steps.txt"]
+        assert await user.texts() == []
+        await run("reply", user.number, "--draft", "--json")
+        assert (await run("inbox"))[1] == ""
+        assert await user.texts() == ["Too quick."]

@@ -88,6 +88,26 @@ def test_drafts_on_the_command_line(team: Shell, monkeypatch: pytest.MonkeyPatch
     assert [m["body"] for m in team.data("show", number)["messages"]][-1] == "Half of it"
 
 
+def test_files_of_a_draft_on_the_command_line(team: Shell, tmp_path: Path) -> None:
+    """Files go into a draft and out of it, are listed with where they lie, and go with the answer."""
+    number, first, second = team.ticket(), tmp_path / "first.txt", tmp_path / "second.txt"
+    first.write_text("1")
+    second.write_text("2")
+    draft = team.data("draft", number, "See these.", "--attach", str(first), "--attach", str(second))
+    assert draft["files"][0] == {"name": "first.txt", "size": 1, "path": str(first), "state": "there"}
+    assert team.error("draft", number, "--note", "--attach", str(first))["code"] == "no_file"
+    assert team.error("draft", number, "--detach", "third.txt")["code"] == "no_file"
+    assert team.error("draft", number, "--attach", str(tmp_path / "none"))["code"] == "cannot_read"
+    assert team("draft", number, "--detach", "second.txt") == f"See these.\n  + first.txt (1 byte)  {first}\n"
+    first.write_text("one")
+    assert f"(1 byte, changed since it was attached)  {first}" in team("drafts")
+    assert team.error("reply", number, "--draft")["code"] == "file_changed"
+    assert team.data("reply", number, "--draft", "--attach", str(first))["state"] == "stored"
+    said = team.data("show", number)["messages"][-1]
+    assert (said["body"], [file["size"] for file in said["attachments"]]) == ("See these.", [3])
+    assert team.data("drafts") == []
+
+
 def test_a_snippet_is_shown_before_it_is_sent(team: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """A person sees the filled text and may say no; a program gets it sent, and its use is counted."""
     number = team.ticket()
@@ -170,8 +190,29 @@ def test_an_answer_is_taken_back_by_an_interrupt(team: Shell, monkeypatch: pytes
         team("reply", number, "Too quick.", "--undo", "10", code=INTERRUPTED)
     assert f"It is the draft of {number}" in team.err
     assert team.data("drafts")[0]["text"] == "Too quick."
+    with monkeypatch.context() as patched:
+        patched.setattr(answers.Answers, "_wait", interrupted)
+        assert team.error("reply", number, "--draft", "--undo", "10", code=INTERRUPTED)["code"] == "unsent"
     assert team.data("reply", number, "--draft", "--undo", "0.01")["state"] == "stored"
     assert team.error("reply", number, "x", "--undo", "long", code=2)["code"] == "usage"
+
+
+def test_an_interrupt_on_the_way_says_that_it_may_be_stored(
+    team: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C once the answer is sealed does not say that it was taken back; the next command sends it, once."""
+    number = team.ticket()
+    team("inbox")
+
+    async def interrupted(*_: object) -> None:
+        asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGINT)
+        await asyncio.sleep(30)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(team.relay, "append", interrupted)
+        assert team.error("reply", number, "On its way.", code=INTERRUPTED)["code"] == "unconfirmed"
+    assert team.data("drafts") == []
+    assert [message["body"] for message in team.data("show", number)["messages"]][1:] == ["On its way."]
 
 
 # --- shared settings -------------------------------------------------------------------------------------
