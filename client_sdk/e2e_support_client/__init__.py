@@ -17,23 +17,18 @@ from e2e_support_client.model import (
     Event,
     EventKind,
     FileSpec,
-    Member,
     Message,
     Notification,
     OutboxItem,
     Page,
-    Profile,
     Progress,
-    ProofInfo,
-    Registration,
     Role,
     State,
-    TeamChange,
-    TeamInfo,
     Ticket,
     TicketRef,
     TicketSummary,
 )
+from e2e_support_client.people import Member, Profile, ProofInfo, Registration, TeamChange, TeamInfo
 from e2e_support_keys.keystore import FileKeystore, Keystore, MemoryKeystore
 
 __all__ = [

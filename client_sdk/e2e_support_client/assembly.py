@@ -23,9 +23,9 @@ from e2e_support_client.discovery import Discovery
 from e2e_support_client.erased_store import ErasedStore
 from e2e_support_client.guard import OnSecret
 from e2e_support_client.lifecycle_store import LifecycleStore
-from e2e_support_client.model import Profile
 from e2e_support_client.outbox import Outbox
 from e2e_support_client.outbox_store import OutboxStore
+from e2e_support_client.people import Profile
 from e2e_support_client.port import RelayPort
 from e2e_support_client.reader import Reader
 from e2e_support_client.reminders import Reminders

@@ -20,8 +20,9 @@ from e2e_support.policy import Policy
 from e2e_support_client.client import ClientOptions, SupportClient
 from e2e_support_client.debug.collectors import Collector
 from e2e_support_client.debug.report import DebugReport
-from e2e_support_client.model import Event, Message, TeamInfo
+from e2e_support_client.model import Event, Message
 from e2e_support_client.outbox import Outbox
+from e2e_support_client.people import TeamInfo
 from e2e_support_client.tickets import Tickets
 
 P = ParamSpec("P")

@@ -11,7 +11,8 @@ from e2e_support.errors import TransportError, TrustError, UsageError
 from e2e_support_client import render
 from e2e_support_client.assembly import KEYS_FILE, STORE_FILE
 from e2e_support_client.client import SupportClient
-from e2e_support_client.model import Profile, TeamInfo, TicketRef
+from e2e_support_client.model import TicketRef
+from e2e_support_client.people import Profile, TeamInfo
 from e2e_support_client.person import about_secrets
 from e2e_support_client.terminal import Terminal
 from e2e_support_keys.home import KeyHome

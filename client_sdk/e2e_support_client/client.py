@@ -21,10 +21,11 @@ from e2e_support_client.debug.report import DebugReport
 from e2e_support_client.delivery import OnState, no_progress
 from e2e_support_client.guard import OnSecret
 from e2e_support_client.known_team import KnownTeam
-from e2e_support_client.model import OnProgress, Profile
+from e2e_support_client.model import OnProgress
 from e2e_support_client.news import News
 from e2e_support_client.outbox import Outbox
 from e2e_support_client.own_keys import OwnKeys
+from e2e_support_client.people import Profile
 from e2e_support_client.port import RelayPort
 from e2e_support_client.retry import DEFAULT_RETRY, RetryPolicy
 from e2e_support_client.tickets import Tickets

@@ -23,7 +23,8 @@ from e2e_support.ticket import judge
 from e2e_support.ticket_keys import ticket_number
 from e2e_support.ticket_state import TicketState, advance, label
 from e2e_support.vocab import Verdict
-from e2e_support_client.model import EventKind, TeamChange, utc
+from e2e_support_client.model import EventKind, utc
+from e2e_support_client.people import TeamChange
 from e2e_support_client.view import kind_of, team_events
 
 POLICY: Final = "policy"

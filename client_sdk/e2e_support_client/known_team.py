@@ -5,12 +5,8 @@ from __future__ import annotations
 from e2e_support.policy import Policy
 from e2e_support.proof import check_proof
 from e2e_support_client.allowance import Today
-from e2e_support_client.model import (
-    ProofInfo,
-    TeamChange,
-    TeamInfo,
-    utc,
-)
+from e2e_support_client.model import utc
+from e2e_support_client.people import ProofInfo, TeamChange, TeamInfo
 from e2e_support_client.session import Session
 
 

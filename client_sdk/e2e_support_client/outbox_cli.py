@@ -6,12 +6,14 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from e2e_support.errors import UsageError
-from e2e_support_client import clock, render
+from e2e_support_client import clock
 from e2e_support_client.arguments import Commands, add_command
 from e2e_support_client.cli_client import open_client
 from e2e_support_client.forms import add_accept_stale
 from e2e_support_client.model import OutboxItem
 from e2e_support_client.progress_line import show_progress
+from e2e_support_client.render import count, ref_json, ref_text
+from e2e_support_client.render_outbox import item_json, outbox_text
 from e2e_support_client.terminal import Terminal
 
 
@@ -37,7 +39,7 @@ async def _outbox(options: Namespace, terminal: Terminal) -> None:
         if options.drop:
             await support.outbox.discard(_whole_key(items, options.drop))
             items = await support.outbox.list()
-        terminal.show([render.item_json(item) for item in items], render.outbox_text(items, clock.now()))
+        terminal.show([item_json(item) for item in items], outbox_text(items, clock.now()))
 
 
 def _whole_key(items: Sequence[OutboxItem], begun: str) -> str:
@@ -57,9 +59,9 @@ async def _send(options: Namespace, terminal: Terminal) -> None:
         if options.key:
             key = _whole_key(await support.outbox.list(), options.key)
             ref = await support.outbox.retry(key, on_progress=show_progress(terminal))
-            terminal.show([render.ref_json(ref)], render.ref_text(ref, "what was kept is"))
+            terminal.show([ref_json(ref)], ref_text(ref, "what was kept is"))
             return
         refs = await support.outbox.flush(on_progress=show_progress(terminal))
         items = await support.outbox.list()
-        text = f"{render.count(len(refs) - len(items), 'message')} stored.\n{render.outbox_text(items, clock.now())}"
-        terminal.show([render.ref_json(ref) for ref in refs], text)
+        text = f"{count(len(refs) - len(items), 'message')} stored.\n{outbox_text(items, clock.now())}"
+        terminal.show([ref_json(ref) for ref in refs], text)

@@ -10,7 +10,8 @@ from e2e_support.crypto.secret import Secret
 from e2e_support.errors import UsageError
 from e2e_support_client import clock
 from e2e_support_client.delivery import no_progress
-from e2e_support_client.model import OnProgress, Registration
+from e2e_support_client.model import OnProgress
+from e2e_support_client.people import Registration
 from e2e_support_client.session import Session
 from e2e_support_keys.phrase import from_phrase, to_phrase
 

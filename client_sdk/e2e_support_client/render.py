@@ -17,22 +17,20 @@ from e2e_support_client.model import (
     Event,
     EventKind,
     Message,
-    OutboxItem,
     Page,
     Role,
     State,
-    TeamChange,
-    TeamInfo,
     Ticket,
     TicketRef,
     TicketSummary,
 )
+from e2e_support_client.people import TeamChange
 from e2e_support_client.plain import plain_line, plain_text
 from e2e_support_client.render_lifecycle import course_json, course_text
 from e2e_support_client.terminal import Json, ago, iso, size_of, stamp
 
 KEPT: Final = "kept; it is sent when the network is back"
-_KINDS: Final = {
+KINDS: Final = {
     EventKind.OPENED: "opened the ticket",
     EventKind.RESOLVED: "marked it resolved",
     EventKind.CLOSED: "closed it",
@@ -141,35 +139,9 @@ def message_json(message: Message) -> Json:
     }
 
 
-def team_json(team: TeamInfo) -> dict[str, Json]:
-    """Return who can read tickets, and what to compare."""
-    return {
-        "name": team.name,
-        "words": " ".join(team.words),
-        "digits": " ".join(team.digits),
-        "members": [{"name": member.name, "role": member.role} for member in team.members],
-        "languages": list[Json](team.languages),
-        "epoch": team.epoch,
-    }
-
-
 def event_json(event: Event) -> dict[str, Json]:
     """Return something that happened."""
     return {"kind": event.kind.value, "number": event.number, "at": iso(event.at)}
-
-
-def item_json(item: OutboxItem) -> Json:
-    """Return something that waits on this device."""
-    return {
-        "key": item.key,
-        "number": item.number,
-        "kind": item.kind.value,
-        "subject": item.subject,
-        "state": item.state.value,
-        "code": item.code,
-        "hint": item.hint,
-        "created_at": iso(item.created_at),
-    }
 
 
 def categories_json(policy: Policy) -> list[Json]:
@@ -248,7 +220,7 @@ def _event_line(event: TeamChange) -> str:
 
 def message_text(message: Message) -> str:
     """Return a message: who and when in one line, then warnings, text and files."""
-    did = _KINDS.get(message.kind, "")
+    did = KINDS.get(message.kind, "")
     title = " · ".join(
         part for part in (name_text(message.author), did, stamp(message.at), _seen_text(message)) if part
     )
@@ -280,47 +252,11 @@ def reason_text(reason: str) -> str:
     return known[0] if known else _REASONS.get(reason, plain_line(reason))
 
 
-def team_text(team: TeamInfo) -> str:
-    """Return who can read tickets, and how to make sure of it."""
-    members = ", ".join(f"{plain_line(member.name)} ({member.role})" for member in team.members)
-    spoken = f"\nThey answer in: {', '.join(map(plain_line, team.languages))}" if team.languages else ""
-    half = len(team.words) // 2
-    return (
-        f"Connected to {plain_line(team.name)}.\n\n"
-        f"Only these people can read your tickets: {members}{spoken}\n\n"
-        "To be sure that they are the right ones, compare with the team by telephone, on paper or in person,\n"
-        "either the words or the digits. If they differ, write nothing.\n\n"
-        f"  {' '.join(team.words[:half])}\n  {' '.join(team.words[half:])}\n\n"
-        f"  {' '.join(team.digits)}"
-    )
-
-
 def event_text(event: Event) -> str:
     """Return something that happened, on one line."""
     said = plain_line(event.message.body)[:80] if event.message else plain_line(event.what)
     told = said or (reason_text(event.problem) if event.problem else plain_line(event.status))
     return f"{stamp(event.at)}  {event.number}  {_NEWS[event.kind]}: {told}".rstrip(": ")
-
-
-def outbox_text(items: Sequence[OutboxItem], now: int) -> str:
-    """Return what waits on this device, a line each, with what can be done about failures."""
-    if not items:
-        return "Nothing waits on this device: everything is stored."
-    rows = [
-        (
-            item.key[:8],
-            item.number or "(no number yet)",
-            _KINDS.get(item.kind, "message"),
-            item.state.value + (f": {reason_text(item.code)}" if item.code else ""),
-            ago(item.created_at, now),
-            plain_line(item.subject),
-        )
-        for item in items
-    ]
-    return (
-        f"{table(rows)}\n\nTry again with `e2e-ticket send`, which leaves out what is older than 30 days; with\n"
-        "`e2e-ticket send KEY` one of any age. Forget one with `e2e-ticket outbox --drop KEY`."
-    )
 
 
 def categories_text(policy: Policy) -> str:

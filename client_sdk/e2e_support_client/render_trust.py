@@ -6,11 +6,38 @@ from collections.abc import Sequence
 
 from e2e_support.ids import TeamId
 from e2e_support.proof import Shown
-from e2e_support_client.model import ProofInfo, TeamChange, TeamInfo
+from e2e_support_client.people import ProofInfo, TeamChange, TeamInfo
 from e2e_support_client.plain import plain_line
-from e2e_support_client.render import count, table, team_json
+from e2e_support_client.render import count, table
 from e2e_support_client.terminal import Json, iso, stamp
 from e2e_support_keys.fingerprint import Fingerprint
+
+
+def team_json(team: TeamInfo) -> dict[str, Json]:
+    """Return who can read tickets, and what to compare."""
+    return {
+        "name": team.name,
+        "words": " ".join(team.words),
+        "digits": " ".join(team.digits),
+        "members": [{"name": member.name, "role": member.role} for member in team.members],
+        "languages": list[Json](team.languages),
+        "epoch": team.epoch,
+    }
+
+
+def team_text(team: TeamInfo) -> str:
+    """Return who can read tickets, and how to make sure of it."""
+    members = ", ".join(f"{plain_line(member.name)} ({member.role})" for member in team.members)
+    spoken = f"\nThey answer in: {', '.join(map(plain_line, team.languages))}" if team.languages else ""
+    half = len(team.words) // 2
+    return (
+        f"Connected to {plain_line(team.name)}.\n\n"
+        f"Only these people can read your tickets: {members}{spoken}\n\n"
+        "To be sure that they are the right ones, compare with the team by telephone, on paper or in person,\n"
+        "either the words or the digits. If they differ, write nothing.\n\n"
+        f"  {' '.join(team.words[:half])}\n  {' '.join(team.words[half:])}\n\n"
+        f"  {' '.join(team.digits)}"
+    )
 
 
 def whole_team_json(team: TeamInfo) -> dict[str, Json]:

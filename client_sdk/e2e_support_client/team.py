@@ -13,7 +13,8 @@ from e2e_support.roster_links import open_link
 from e2e_support.support_link import SupportLink
 from e2e_support.wire import DeviceRecord
 from e2e_support_client import clock
-from e2e_support_client.model import Member, TeamChange, TeamInfo, utc
+from e2e_support_client.model import utc
+from e2e_support_client.people import Member, TeamChange, TeamInfo
 from e2e_support_client.port import RelayPort
 from e2e_support_client.roster_sync import RosterForked, RosterSync
 from e2e_support_client.store import LocalStore

@@ -14,9 +14,9 @@ from e2e_support.support_link import SupportLink
 from e2e_support_client import render_trust as render
 from e2e_support_client.arguments import Commands, add_command, group
 from e2e_support_client.cli_client import WATCHED, keys_in, known_team, open_client
-from e2e_support_client.model import ProofInfo, Registration
+from e2e_support_client.people import ProofInfo, Registration
 from e2e_support_client.progress_line import show_progress
-from e2e_support_client.render import count, table, team_json, team_text
+from e2e_support_client.render import count, table
 from e2e_support_client.terminal import Terminal, read_text
 from e2e_support_keys.home import AFTER_CHANGE
 from e2e_support_keys.phrase import from_phrase
@@ -43,7 +43,7 @@ async def _connect(options: Namespace, terminal: Terminal) -> None:
     async with open_client(options, terminal, options.link) as support:
         team = await support.verify_team()
         made = (await support.register(recovery="none")).created
-        terminal.show(team_json(team), team_text(team) + (f"\n\n{_KEYS_MADE}" if made else ""))
+        terminal.show(render.team_json(team), render.team_text(team) + (f"\n\n{_KEYS_MADE}" if made else ""))
 
 
 # --- the team ----------------------------------------------------------------------------------------

@@ -26,16 +26,8 @@ from e2e_support.roster_links import open_link
 from e2e_support.ticket import judge
 from e2e_support.ticket_state import Fact, TicketState, label
 from e2e_support.vocab import AuthorRole, Kind, Lifecycle, Verdict
-from e2e_support_client.model import (
-    AttachmentInfo,
-    Author,
-    EventKind,
-    Message,
-    Role,
-    TeamChange,
-    TicketSummary,
-    utc,
-)
+from e2e_support_client.model import AttachmentInfo, Author, EventKind, Message, Role, TicketSummary, utc
+from e2e_support_client.people import TeamChange
 
 TEAM_NAME: Final = "Support team"
 USER_NAME: Final = "You"

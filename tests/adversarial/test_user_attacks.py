@@ -43,6 +43,7 @@ from e2e_support_client import (
     clock,
     model,
     render,
+    render_trust,
 )
 from e2e_support_client.terminal import Terminal
 from e2e_support_client.testing import Fault
@@ -124,7 +125,7 @@ async def test_34_no_escape_sequence_reaches_a_terminal(tmp_path: Path) -> None:
         printed = [
             render.ticket_text(ticket, clock.now()),
             render.list_text(page, clock.now()),
-            render.team_text(await user.verify_team()),
+            render_trust.team_text(await user.verify_team()),
             render.categories_text(user.policy),
             *[render.event_text(event) for event in await user.news()],
         ]
