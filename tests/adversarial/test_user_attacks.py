@@ -50,6 +50,7 @@ from e2e_support_client.testing import Fault
 from e2e_support_keys.bundle import UserBundle
 from e2e_support_keys.keystore import FileKeystore
 from e2e_support_keys.vault import FLOOR
+from lifecycle_kit import Clocks
 from team_builder import Team, device, founding
 from user_kit import BODY, FAKE_URL, SUBJECT, Console, MoodyRelay, World, fake_world
 
@@ -452,8 +453,11 @@ def user_side(world: World, bundle: UserBundle) -> tuple[TicketKeys, Conversatio
 
 
 @pytest.mark.parametrize(("second", "shown"), [("Once.", 2), ("Something else.", 3)])
-async def test_87_a_resealed_retry_is_one_message(world: World, second: str, shown: int) -> None:
+async def test_87_a_resealed_retry_is_one_message(
+    world: World, monkeypatch: pytest.MonkeyPatch, second: str, shown: int
+) -> None:
     """The same message id twice is one message for both sides; other words under it are seen, in quarantine."""
+    Clocks(world, monkeypatch)  # no month may end between the two
     async with world.client() as user:
         ref = await user.tickets.create(SUBJECT, BODY, category="billing")
         bundle = world.keys().load()
