@@ -10,7 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from e2e_support.codec import Bin, Items, Message, Uint, decode, encode
+from e2e_support.canonical import decode, encode
+from e2e_support.codec import Bin, Items, Message, Uint
 from e2e_support.crypto import cae
 from e2e_support.crypto.hash import derive, u64
 from e2e_support.crypto.kem import KemPrivate, KemPublic

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from e2e_support.codec import encode
+from e2e_support.canonical import encode
 from e2e_support.crypto import cae
 from e2e_support.crypto.hash import derive
 from e2e_support.crypto.kem import KemPublic
