@@ -29,6 +29,7 @@ from e2e_support_console.leaving import fetch_everything, leave_team, take_out
 from e2e_support_console.people import Member, people, waiting
 from e2e_support_console.proposals import Proposal
 from e2e_support_console.renewal import renew
+from e2e_support_keys.appearance import appearance
 from e2e_support_keys.changes import add_device_batch, propose
 
 INVITED_FOR: Final = timedelta(days=7)
@@ -209,9 +210,9 @@ class Members:
             UsageError: ``no_member`` or ``ambiguous_name``.
         """
         active = [member for member in people(self._desk.roster) if member.state == "active"]
-        wanted = name.strip().casefold()
-        exact = [member for member in active if member.name.casefold() == wanted]
-        found = exact or [m for m in active if wanted in {device.label.casefold() for device in m.devices}]
+        exact = [member for member in active if member.name.casefold() == name.strip().casefold()]
+        wanted = appearance(name)
+        found = exact or [m for m in active if wanted in {appearance(device.label) for device in m.devices}]
         if len(found) > 1:
             names = ", ".join(member.name for member in found)
             raise UsageError("ambiguous_name", f"there are several: {names}", hint="Give one of these names.")
@@ -241,11 +242,11 @@ class Members:
     def _free(self, name: str) -> str:
         if not name.strip():
             raise UsageError("no_name", "the newcomer needs a name", hint="Give it with --name.")
-        labels = {record.label.casefold() for record in self._desk.roster.devices.values()}
-        if name.strip().casefold() in labels:
+        looks = {appearance(record.label) for record in self._desk.roster.devices.values()}
+        if appearance(name) in looks:
             raise UsageError(
                 "name_taken",
-                f"{name} is in the team already",
+                f"{name} is in the team already, or somebody whose name looks like it",
                 hint="Choose another name; a further device of your own is invited with --device.",
             )
         return name.strip()

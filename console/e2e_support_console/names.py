@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from e2e_support.errors import UsageError
 from e2e_support.ids import MemberId
 from e2e_support.roster import TrustedRoster
 from e2e_support_console.desk import Desk
 from e2e_support_console.people import Member, people
+from e2e_support_keys.appearance import appearance
 
 ME = "me"
 NOBODY = "nobody"
@@ -40,17 +43,21 @@ def member_called(desk: Desk, name: str) -> MemberId:
     wanted = name.strip().casefold()
     if wanted == ME:
         return own_id(desk)
-    called = {
-        one: member for one, member in _members(desk.roster).items() if member.name.casefold() == wanted
-    }
-    present = [one for one, member in called.items() if member.state == "active"]
-    found = present or list(called)
+    members = _members(desk.roster)
+    called = [one for one, member in members.items() if member.name.casefold() == wanted]
+    alike = [one for one, member in members.items() if appearance(member.name) == appearance(name)]
+    found = next(filter(None, (_present(members, some) for some in (called, alike))), called)
     if len(found) > 1:
-        hint = "Two people who left had this name; look at their tickets one by one."
-        raise UsageError("ambiguous_name", f"there are several called {name}", hint=hint)
+        names = ", ".join(members[one].name for one in found)
+        hint = "Give one of these names; of people who left with one name, look at their tickets one by one."
+        raise UsageError("ambiguous_name", f"there are several: {names}", hint=hint)
     if not found:
         raise UsageError("no_member", f"{name} is not in the team", hint="See `e2e-admin member list`.")
     return found[0]
+
+
+def _present(members: Mapping[MemberId, Member], some: Iterable[MemberId]) -> list[MemberId]:
+    return [one for one in some if members[one].state == "active"]
 
 
 def _members(roster: TrustedRoster) -> dict[MemberId, Member]:

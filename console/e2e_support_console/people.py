@@ -11,7 +11,9 @@ from e2e_support.roster import TrustedRoster
 from e2e_support.vocab import Role
 from e2e_support.wire import DeviceRecord
 from e2e_support_client.model import utc
+from e2e_support_client.plain import plain_line
 from e2e_support_console.invites import Invited
+from e2e_support_keys.appearance import appearance
 from e2e_support_keys.history import name_of
 
 
@@ -20,7 +22,7 @@ class Member:
     """A person, or a recovery sheet.
 
     Attributes:
-        name: how colleagues see them; with a part of the id where two have one name.
+        name: how colleagues see them; with a part of the id where two look alike.
         role: what they may do.
         state: ``active``, ``invited``, ``expired`` (invited, and did not come in time) or ``removed``.
         devices: their active devices, the first one first.
@@ -40,8 +42,8 @@ def people(roster: TrustedRoster) -> tuple[Member, ...]:
     for device_id, device in roster.devices_ever.items():
         devices.setdefault(device.record.member_id, []).append(device_id)
     firsts = [next((one for one in ids if one in roster.devices), ids[0]) for ids in devices.values()]
-    labels = [roster.devices_ever[one].record.label for one in firsts if one in roster.devices]
-    return tuple(_member(roster, *pair, labels) for pair in zip(firsts, devices.values(), strict=True))
+    looks = [appearance(roster.devices[one].label) for one in firsts if one in roster.devices]
+    return tuple(_member(roster, *pair, looks) for pair in zip(firsts, devices.values(), strict=True))
 
 
 def owners_removed(roster: TrustedRoster) -> frozenset[DeviceId]:
@@ -60,9 +62,10 @@ def waiting(one: Invited) -> Member:
     return Member(one.offer.label, one.offer.role, state, expires=expires)
 
 
-def _member(roster: TrustedRoster, first: DeviceId, ids: Iterable[DeviceId], labels: list[str]) -> Member:
-    """Return a member as people see them: by a part of the id too, where two who are present share a name."""
+def _member(roster: TrustedRoster, first: DeviceId, ids: Iterable[DeviceId], looks: list[str]) -> Member:
+    """Return a member as people see them: by a part of the id too, where two who are present look alike."""
     record = roster.devices_ever[first].record
     active = tuple(roster.devices[one] for one in ids if one in roster.devices)
-    name = name_of(roster, first) if active and labels.count(record.label) > 1 else record.label
-    return Member(name, record.role, "active" if active else "removed", active)
+    alike = looks.count(appearance(record.label)) > 1
+    name = name_of(roster, first) if active and alike else record.label
+    return Member(plain_line(name), record.role, "active" if active else "removed", active)

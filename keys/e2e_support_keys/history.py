@@ -22,6 +22,7 @@ from e2e_support.roster_links import (
 from e2e_support.roster_steps import advance, follow, needed_for
 from e2e_support.vocab import Role
 from e2e_support.wire import Batch, DeviceRecord, EpochRecord
+from e2e_support_keys.appearance import appearance
 
 _ROLES = {
     Role.OWNER: " as owner",
@@ -152,16 +153,16 @@ def _differences(old: Policy, new: Policy, cut: int) -> str:
 
 
 def name_of(roster: TrustedRoster, device_id: DeviceId) -> str:
-    """Return how a device is shown: by its label, and by its id too where labels are alike.
+    """Return how a device is shown: by its label, and by its id too where labels look alike.
 
     Args:
         roster: a roster that knows the device, or not.
         device_id: the device, past or present.
     """
-    labels = [device.record.label for device in roster.devices_ever.values()]
     device = roster.devices_ever.get(device_id)
     label = device.record.label if device else "a stranger"
-    return f"{label} ({device_id.hex()[:6]})" if labels.count(label) != 1 else label
+    looks = [appearance(known.record.label) for known in roster.devices_ever.values()]
+    return f"{label} ({device_id.hex()[:6]})" if looks.count(appearance(label)) != 1 else label
 
 
 def in_a_row(names: Sequence[str]) -> str:

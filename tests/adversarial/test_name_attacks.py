@@ -1,0 +1,73 @@
+"""Attacks with names: a member who calls themselves like a colleague is never taken for that one (114)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from e2e_support.errors import UsageError
+from e2e_support.roster_links import Rename
+from e2e_support_client import clock
+from e2e_support_console.members_cli import _member_text  # pyright: ignore[reportPrivateUsage]
+from e2e_support_console.names import member_called
+from e2e_support_console.proposals import post
+from e2e_support_console.team import TeamClient
+from e2e_support_keys.changes import propose
+from e2e_support_keys.history import name_of
+from team_room import TeamRoom
+
+LIKE_ANNA = (
+    "Anna",
+    "ANNA",
+    "\u0410nna",  # a Cyrillic capital
+    "\u0391\u039d\u039d\u0391",  # Greek capitals
+    "\uff21\uff4e\uff4e\uff41",  # full width
+    "An\u200bna",
+    "\u202eAnna",
+    "Anna ",
+    " Anna\n",
+    "\u00c4nna",
+    "Anna (1a2b3c)",
+    "Anna\u3164",
+)
+
+
+async def rename(team: TeamClient, label: str) -> None:
+    """Let a device call itself something, whatever its console would say."""
+    desk = team.desk
+    await desk.team.refresh()
+    link = Rename(desk.bundle.device_id, label, ())
+    assert await post(desk, propose(desk.roster, [link], desk.bundle, now=clock.now()))
+
+
+async def test_114_who_is_called_like_a_colleague_is_not_taken_for_one(tmp_path: Path) -> None:
+    """Attack 114: names that look alike are shown with ids, and whoever types one of them is asked which is meant."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        ben = await room.add(anna, "Ben")
+        ids = [team.desk.bundle.device_id for team in (anna, ben)]
+        for label in LIKE_ANNA:
+            await rename(ben, label)
+            await anna.desk.team.refresh()
+            members = await anna.members.list()
+            for member, device_id in zip(members, ids, strict=True):
+                assert member.name.endswith(f"({device_id.hex()[:6]})"), label
+                assert device_id.hex()[:6] in name_of(anna.desk.roster, device_id)
+            assert len({_member_text(one) for one in members}) == 2
+            for find in (anna.members.find, lambda name: member_called(anna.desk, name)):
+                with pytest.raises(UsageError) as caught:
+                    find("Anna")
+                assert caught.value.code == "ambiguous_name", label
+            assert anna.members.devices_of(members[1].name) == (ids[1],)
+            assert bytes(member_called(anna.desk, members[1].name)) == bytes(ids[1])
+
+
+async def test_114_nobody_is_invited_by_a_name_that_looks_taken(tmp_path: Path) -> None:
+    """Attack 114: an owner is told before a newcomer would come by a colleague's name, however that is spelt."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        for label in LIKE_ANNA:
+            with pytest.raises(UsageError) as caught:
+                await anna.members.invite(label)
+            assert caught.value.code == "name_taken"
