@@ -11,10 +11,7 @@ from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Annotated, Any, ClassVar, Protocol, Self, cast, get_args, get_origin, get_type_hints
 
-from e2e_support.canonical import Value as Value  # noqa: PLC0414 - until all callers moved
-from e2e_support.canonical import decode as decode  # noqa: PLC0414
-from e2e_support.canonical import encode as encode  # noqa: PLC0414
-from e2e_support.canonical import malformed, text_problem, unpack
+from e2e_support.canonical import Value, encode, malformed, text_problem, unpack
 from e2e_support.errors import PeerError, UsageError
 from e2e_support.limits import INT_MAX
 

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from e2e_support import codec
 from e2e_support.admission import admit_hash, check_team, check_work, find_work
 from e2e_support.attachment import Opener, Plan, Sealer, safe_name
-from e2e_support.codec import decode, encode
+from e2e_support.canonical import Value, decode, encode
 from e2e_support.content import Attachment, Author, Inner, MessageBody
 from e2e_support.conversation import AuthorKey, Conversation, Draft
 from e2e_support.crypto.hash import derive
@@ -104,7 +103,7 @@ def test_every_case_says_why_it_is_there(name: str) -> None:
 # --- codec --------------------------------------------------------------------------------------------------
 
 
-def value_of(told: Case) -> codec.Value:
+def value_of(told: Case) -> Value:
     """Return the value that a vector tells."""
     match told:
         case {"uint": number}:
