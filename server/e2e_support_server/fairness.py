@@ -45,6 +45,10 @@ class _Hold:
     writer: Writer
     until: float
 
+    def runs(self, now: float) -> bool:
+        """Tell whether it is not over; one that ends later than any can is from before the clock was set back."""
+        return now < self.until <= now + HOLD_SECONDS
+
 
 class Turns:
     """Holds a mailbox's head for the class that was refused, against the other one, alternating."""
@@ -55,14 +59,14 @@ class Turns:
     def wait(self, mailbox: int, writer: Writer, now: float) -> float:
         """Return how long the head is still held against this class."""
         hold = self._holds.get(mailbox)
-        if hold is None or hold.writer is writer or not now < hold.until <= now + HOLD_SECONDS:
+        if hold is None or hold.writer is writer or not hold.runs(now):
             return 0.0
         return hold.until - now
 
     def refused(self, mailbox: int, writer: Writer, now: float) -> None:
         """Hold the head for a class that lost it, unless the turn is the other's."""
         hold = self._holds.get(mailbox)
-        if hold and (hold.writer is writer or hold.until > now):
+        if hold and (hold.writer is writer or hold.runs(now)):
             return
         self._holds[mailbox] = _Hold(writer, now + HOLD_SECONDS)
         if len(self._holds) > KEPT:

@@ -77,6 +77,7 @@ STORIES = {
         ("waits", T, 9),
     ],
     "a clock set back frees the head": [("refused", U, 1000), ("free", T, 10)],
+    "a clock set back takes nobody's turn": [("refused", U, 1000), ("refused", T, 10), ("waits", U, 11)],
 }
 
 
