@@ -19,3 +19,8 @@ random: Final[Random] = os.urandom
 def now() -> int:
     """Return the time in whole seconds since 1970, as it stands in entries and requests."""
     return int(time.time())
+
+
+def is_over(moment: int, seconds: int) -> bool:
+    """Tell whether so many seconds have passed since a moment; one ahead is from before the clock was set back."""
+    return not 0 <= now() - moment < seconds

@@ -63,7 +63,7 @@ class Discovery:
 
     async def look_again(self) -> None:
         """Do as ``look`` if it was not looked for lately."""
-        if clock.now() - int(await self._trust.note(_LOOKED) or 0) >= LOOK_AFTER:
+        if clock.is_over(int(await self._trust.note(_LOOKED) or 0), LOOK_AFTER):
             await self.look()
 
     async def look(self) -> None:

@@ -161,7 +161,7 @@ class HandBack:
         return False
 
     async def _may_try(self, what: str) -> bool:
-        return clock.now() - int(await self.notes.note(self._name(what)) or 0) >= AGAIN_AFTER
+        return clock.is_over(int(await self.notes.note(self._name(what)) or 0), AGAIN_AFTER)
 
     async def _tried(self, what: str) -> None:
         await self.notes.set_note(self._name(what), str(clock.now()).encode())

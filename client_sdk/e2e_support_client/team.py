@@ -82,7 +82,7 @@ class Team(RosterSync):
 
     async def refresh_if_old(self, seconds: int | None = None) -> None:
         """Do as ``refresh`` if that was so many seconds ago, by default as many as are good enough for reading."""
-        if clock.now() - self._checked >= (READ_AFTER if seconds is None else seconds):
+        if clock.is_over(self._checked, READ_AFTER if seconds is None else seconds):
             await self.refresh()
 
     async def _follow(self) -> int:

@@ -49,7 +49,7 @@ class ReadMarks:
         if own is None or len(devices) < 2:
             return
         await self._take_over()
-        due = clock.now() - await number_of(self.desk.store, _TOLD_AT) >= INTERVAL
+        due = clock.is_over(await number_of(self.desk.store, _TOLD_AT), INTERVAL)
         if due and own.role in WRITERS:
             await self._tell()
 

@@ -141,6 +141,19 @@ async def test_two_devices_find_each_others_tickets(world: World, monkeypatch: p
         assert {line.number for line in await one.tickets.list()} == {first, second}
 
 
+async def test_a_clock_set_back_by_years_hides_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a device's clock is set right, it looks for the other one's tickets and for the team's changes at once."""
+    async with world.client() as one, world.client(**second_device(world)) as two:
+        first = await opened(one)
+        with monkeypatch.context() as patched:
+            patched.setattr(clock, "now", lambda: 2_400_000_000)
+            await two.tickets.list()
+        second = await opened(one)
+        asked = world.fake.calls.count("links")
+        assert {line.number for line in await two.tickets.list()} == {first, second}
+        assert world.fake.calls.count("links") > asked
+
+
 # --- new keys ----------------------------------------------------------------------------------------------------
 
 
