@@ -52,6 +52,7 @@ DEVICES_MAX = 256
 LINK_MAX = 512 * KIB
 POLICY_MAX = 128 * KIB
 RING_MAX = 256 * KIB
+STRANGE_BATCH_MAX = 512 * KIB  # bytes of links brought by a device that the relay does not know yet
 WORK_BITS_MAX = 32  # more would make honest devices give up
 
 # time

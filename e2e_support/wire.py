@@ -371,7 +371,7 @@ class Batch(Message):
 
     LIMIT: ClassVar[int] = 4 * MIB
     links: Annotated[tuple[bytes, ...], Items(Bin(most=LINK_MAX + 32 * KIB), 64)]
-    packages: Annotated[tuple[EpochPackage, ...], Items(EpochPackage, 4)]
+    packages: Annotated[tuple[EpochPackage, ...], Items(EpochPackage, 64)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,16 +92,22 @@ class RosterSync:
             return await self._relay.links(self._pin.team_id, start)
         page = await self._relay.links(self._pin.team_id, start - 1)
         if page.length < start:
+            if page.length:  # it may have gone on elsewhere from where it was restored to
+                await self._compare(await self._relay.links(self._pin.team_id, page.length - 1))
             raise _rollback()
+        await self._compare(page)
+        return LinksPage(page.length, page.links[1:])
+
+    async def _compare(self, page: LinksPage) -> None:
+        """Refuse a page whose first link is none of this roster."""
         if not page.links:
             raise PeerError("malformed", "the relay does not show the links that it says it has")
-        if page.links[0] != self.links[-1] and not self._same(page.links[0]):
+        if not self._same(page.links[0]):
             raise RosterForked(find_fork(self.roster, await self._shown()))
-        return LinksPage(page.length, page.links[1:])
 
     def _same(self, link: bytes) -> bool:
         """Tell whether a link is one of this roster, further signatures aside (§4.1)."""
-        return self.roster.compare(link).standing is Standing.SAME
+        return link in self.links[-1:] or self.roster.compare(link).standing is Standing.SAME
 
     async def _shown(self) -> list[bytes]:
         """Return the links that the relay shows from the genesis on, as far as this client knows any."""

@@ -35,6 +35,8 @@ class KnownLog:
     staff_log: MailboxId
 
 
+STATEMENT: Final = "freshness"
+"""Fact: the newest statement that the roster is the newest (protocol 4.7)."""
 _COLUMNS: Final = tuple(field.name for field in fields(TicketRow))
 _LIST: Final = ", ".join(_COLUMNS)
 _SET: Final = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)
@@ -92,6 +94,17 @@ async def packages(queries: Queries) -> list[EpochPackage]:
     """Return the kept epoch packages, oldest first."""
     rows = await queries.fetch_all("SELECT package FROM packages ORDER BY epoch")
     return [EpochPackage.from_bytes(row[0]) for row in rows]
+
+
+async def package_of(queries: Queries, epoch: int) -> EpochPackage | None:
+    """Return the kept package of an epoch, if there is one."""
+    row = await queries.fetch_one("SELECT package FROM packages WHERE epoch = ?", epoch)
+    return EpochPackage.from_bytes(row[0]) if row else None
+
+
+async def kept_epochs(queries: Queries) -> list[int]:
+    """Return the epochs whose packages are kept, the newest first."""
+    return [row[0] for row in await queries.fetch_all("SELECT epoch FROM packages ORDER BY epoch DESC")]
 
 
 async def save_package(change: Transaction, package: EpochPackage) -> None:

@@ -20,9 +20,7 @@ from e2e_support.vocab import WRITERS
 from e2e_support.wire import Freshness
 from e2e_support_client import clock
 from e2e_support_console.desk import Desk
-from e2e_support_console.index import bytes_of, remember
-
-_KEPT = "freshness"
+from e2e_support_console.index import STATEMENT, bytes_of, remember
 
 
 async def renew(desk: Desk) -> bool:
@@ -35,7 +33,7 @@ async def renew(desk: Desk) -> bool:
         Refused, TransportError, PeerError: what the relay says.
     """
     roster, now = desk.roster, clock.now()
-    if _is_good(roster, await bytes_of(desk.store, _KEPT), now):
+    if _is_good(roster, await bytes_of(desk.store, STATEMENT), now):
         return True
     newest = await desk.relay.freshness(desk.team_id) or b""
     if _is_good(roster, newest, now):
@@ -49,7 +47,7 @@ async def renew(desk: Desk) -> bool:
 
 async def fresh_until(desk: Desk) -> FreshUntil | None:
     """Return the statement that was seen last, while it holds."""
-    return _until(desk.roster, await bytes_of(desk.store, _KEPT), clock.now())
+    return _until(desk.roster, await bytes_of(desk.store, STATEMENT), clock.now())
 
 
 async def _state(desk: Desk, now: int) -> bool:
@@ -99,4 +97,4 @@ def _half(roster: TrustedRoster) -> int:
 
 async def _keep(desk: Desk, statement: bytes) -> None:
     async with desk.store.transaction() as change:
-        await remember(change, _KEPT, statement)
+        await remember(change, STATEMENT, statement)

@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from typing import Final
 
-from e2e_support.errors import TrustError
+from e2e_support.errors import PeerError, TrustError
 from e2e_support.ids import DeviceId, Hash, MemberId
 from e2e_support.policy import Policy
 from e2e_support.support_link import SupportLink
 from e2e_support.wire import EpochPackage, EpochRecord, Head
-from e2e_support_client.port import RelayPort
+from e2e_support_client import clock
+from e2e_support_client.handback import AGAIN_AFTER
+from e2e_support_client.port import Refused, RelayPort
 from e2e_support_client.roster_sync import RosterSync
 from e2e_support_console import feed
-from e2e_support_console.index import links, packages, save_links, save_package
+from e2e_support_console.alarms import new_alarm, raise_alarms
+from e2e_support_console.index import (
+    kept_epochs,
+    links,
+    number_of,
+    package_of,
+    remember,
+    save_links,
+    save_package,
+)
+from e2e_support_console.roster_handback import RosterHandBack
 from e2e_support_keys.bundle import DeviceBundle
 from e2e_support_keys.epochs import TeamKeys
 from e2e_support_keys.store import Store
+
+EPOCHS_KEPT: Final = 64
+"""Newest epochs whose boxes are kept in any case, for a relay that loses them."""
+_TRIED: Final = "roster given"  # fact: when the relay did not take links back
 
 
 class TeamSync(RosterSync):
@@ -32,8 +50,10 @@ class TeamSync(RosterSync):
         super().__init__(relay, pin, known)
         self.keys = TeamKeys(pin.team_id, bundle.device_id, bundle.kem())
         self.pin = pin
-        self._device_id = bundle.device_id
+        self._device_id, device = bundle.signer()
         self._store = store
+        self._hand_back = RosterHandBack(relay, store, device)
+        self._kept: set[int] = set()
         self._refreshing = asyncio.Lock()
 
     @classmethod
@@ -45,22 +65,34 @@ class TeamSync(RosterSync):
         """
         pin = SupportLink.parse(bundle.link)
         team = cls(relay, pin, await links(store), bundle, store)
-        for package in await packages(store):
-            team.keys.add(team.roster.epochs, package)
+        team._kept = set(await kept_epochs(store))
+        for epoch in sorted(team._kept, reverse=True):
+            await team._open_kept(epoch)
         return team
 
+    async def _open_kept(self, epoch: int) -> None:
+        """Open a kept epoch whose seed no later ring held."""
+        records = self.roster.epochs
+        if epoch in self.keys.missing(records) and self._has_box(records[epoch]):
+            package = await package_of(self._store, epoch)
+            assert package is not None  # noqa: S101 - it is kept
+            self.keys.add(records, package)
+
     async def refresh(self) -> int:
-        """Fetch, verify and keep new links and the boxes of new epochs; return how many links there were.
+        """Fetch, verify and keep new links and the boxes of epochs; return how many links there were.
+
+        A relay that was restored from a backup gets back what it lost; an alarm says so (attack 88).
 
         Raises:
             TrustError: as ``RosterSync.refresh``, or ``no_box``, ``bad_package``, ``bad_epoch``.
             PeerError, TransportError: as ``RosterSync.refresh``.
         """
         async with self._refreshing:  # two at once would both append what they fetched
-            new = await super().refresh()
+            new = await self._follow()
             opened = await self._open_epochs()
-            if new or opened:
-                await self._keep(opened)
+            spare = await self._spare([package.epoch for package in opened])
+            if new or opened or spare:
+                await self._keep(opened, spare)
         return new
 
     def policy_at(self, seq: int) -> Policy:
@@ -78,6 +110,53 @@ class TeamSync(RosterSync):
     def may_be_assigned(self, member_id: MemberId, head: Head) -> bool:
         """Tell whether a member wrote for the team at a head, in the newest roster there is."""
         return self.roster.may_be_assigned(member_id, head)
+
+    # --- what a restored relay lacks ---------------------------------------------------------------------
+
+    async def _follow(self) -> int:
+        try:
+            return await super().refresh()
+        except TrustError as error:
+            if error.code != "roster_rollback" or not await self._give_back():
+                raise
+        try:
+            return await super().refresh()
+        except TrustError:
+            await self._tried()
+            raise
+
+    async def _give_back(self) -> bool:
+        """Give the relay the links that it lost; tell whether it took them, and ask it at most once a day."""
+        if clock.now() - await number_of(self._store, _TRIED) < AGAIN_AFTER:
+            return False
+        given = await self._hand_back.give(self.roster)
+        if not given:
+            await self._tried()
+            return False
+        async with self._store.transaction() as change:
+            await raise_alarms(change, [new_alarm(_was_restored(), now=clock.now())])
+        return True
+
+    async def _tried(self) -> None:
+        async with self._store.transaction() as change:
+            await remember(change, _TRIED, clock.now())
+
+    async def _spare(self, opened: Collection[int]) -> list[EpochPackage]:
+        """Fetch the boxes of epochs that this device need not open: whoever gives links back has all of them.
+
+        What the relay does not have, or has otherwise than it was signed, is asked for again the next time.
+        """
+        found: list[EpochPackage] = []
+        for record in self.roster.epochs[-EPOCHS_KEPT:]:
+            if record.epoch in self._kept or record.epoch in opened:
+                continue
+            with suppress(Refused, PeerError, TrustError):
+                package = await self._relay.package(self.pin.team_id, record.epoch)
+                self.roster.check_package(package)
+                found.append(package)
+        return found
+
+    # --- epochs ------------------------------------------------------------------------------------------
 
     async def _open_epochs(self) -> list[EpochPackage]:
         """Open the newest epoch, and older ones whose seeds its ring did not hold."""
@@ -101,13 +180,22 @@ class TeamSync(RosterSync):
     def _has_box(self, record: EpochRecord) -> bool:
         return any(box.device_id == self._device_id for box in record.boxes)
 
-    async def _keep(self, opened: Sequence[EpochPackage]) -> None:
+    async def _keep(self, opened: Sequence[EpochPackage], spare: Sequence[EpochPackage]) -> None:
         async with self._store.transaction() as change:
             await save_links(change, self.links)
-            for package in opened:
+            for package in (*opened, *spare):
                 await save_package(change, package)
             if opened:
                 await feed.release_reason(change, "no_key")
+        self._kept.update(package.epoch for package in (*opened, *spare))
+
+
+def _was_restored() -> TrustError:
+    return TrustError(
+        "roster_rollback",
+        "the relay had lost the newest part of the list of administrators and rules; it was handed back",
+        hint="Tell whoever runs the relay: it may be restored or dishonest.",
+    )
 
 
 def _not_approved() -> TrustError:

@@ -10,6 +10,7 @@ from aiohttp import web
 from e2e_support.crypto.hash import same
 from e2e_support.errors import PeerError
 from e2e_support.ids import DeviceId, MailboxId, TeamId
+from e2e_support.limits import STRANGE_BATCH_MAX
 from e2e_support.mailbox import mailbox_id as id_of_key
 from e2e_support.request import SIGNED_HEADERS, SignedRequest, check_time, content_digest, unb64
 from e2e_support.wire import Session
@@ -114,6 +115,20 @@ class Guard:
             raise not_found()
         return device, await self._body(request, signed, most)
 
+    async def carrier(self, request: web.Request, team_id: TeamId, most: int) -> tuple[bytes, bytes]:
+        """Return the key that signed a batch, and the body: a short one unless a device of the team ever had that key.
+
+        A relay that was restored from a backup does not know who came since, and may bring what it lost (§4.6).
+        """
+        signed = await self._signed(request)
+        known = self._teams.device(team_id, signed.public if signed else NOBODY)
+        self._teams.team(team_id)
+        if signed is None:
+            raise not_found()
+        if known is None:
+            return signed.public, await self._read(request, signed, min(most, STRANGE_BATCH_MAX))
+        return signed.public, await self._body(request, signed, most)
+
     async def create(self, request: web.Request, mailbox_id: MailboxId, most: int) -> tuple[bytes, bytes]:
         """Return body of a create and the key that signed it: the id belongs to it, or it is a team's (§3.2)."""
         signed = await self._signed(request)
@@ -157,6 +172,12 @@ class Guard:
 
     async def _body(self, request: web.Request, signed: SignedRequest, most: int) -> bytes:
         """Return the body that was signed, and use up the signature."""
+        body = await self._read(request, signed, most)
+        self._use(signed)
+        return body
+
+    async def _read(self, request: web.Request, signed: SignedRequest, most: int) -> bytes:
+        """Return the body that was signed."""
         if most > _SMALL_BODY:
             async with self._large:
                 body = await read_body(request, most, self._body_seconds)
@@ -167,7 +188,6 @@ class Guard:
         )
         if not same(hashed, signed.digest):
             raise not_found()  # as for any other signature that does not fit
-        self._use(signed)
         return body
 
     def _use(self, signed: SignedRequest | None) -> None:

@@ -24,7 +24,7 @@ import adversarial.test_relay_attacks as relay
 import adversarial.test_relay_team_attacks as relay_team
 import adversarial.test_trust_attacks as trust
 import adversarial.test_user_attacks as user
-from e2e_support import entry_proofs, epoch, log_reader, request, roster_steps, thread
+from e2e_support import entry_proofs, epoch, log_reader, request, roster, roster_steps, thread
 from e2e_support.conversation import Conversation
 from e2e_support.crypto import cae
 from e2e_support.destruction import Destruction, DestructionBody
@@ -256,6 +256,12 @@ ROWS: Final = [
         (Sessions, "end", nothing),
     ),
     row(relay_team.test_85_a_removed_agent_keeps_no_old_head_fresh, (rosters, "_vouches", always)),
+    row(relay_team.test_88_a_stranger_brings_nothing_back, (rosters, "_has", always)),
+    row(
+        relay_team.test_88_false_boxes_do_not_come_back,
+        (roster, "check_package", nothing),
+        carrier=relay_team.EVE,
+    ),
     row(member.test_83_a_rogue_owner_cannot_remove_the_others_alone, *SIGNERS),
     *(
         row(relay_team.test_9_to_13_and_31_a_link_without_its_signers_is_not_stored, *SIGNERS, attack=attack)

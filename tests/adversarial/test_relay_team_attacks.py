@@ -18,19 +18,20 @@ import pytest
 
 from e2e_support.destruction import Deed, Destruction, DestructionBody
 from e2e_support.freshness import sign_freshness
+from e2e_support.limits import STRANGE_BATCH_MAX
 from e2e_support.roster_links import DeviceAdd, DeviceRevoke, RelayKeys
 from e2e_support.vocab import Role
-from e2e_support.wire import Batch, EpochBox, Page
+from e2e_support.wire import Batch, EpochBox, LinksPage, Page
 from e2e_support_server.app import ROUTES
 from e2e_support_server.service.erasure import DEEDS_BURST
 from e2e_support_server.storage.schema import migrate
 from relay_crew import Crew, rename
 from relay_kit import Client, ManualClock, running
-from team_builder import EPOCH, Team, device, pairs
+from team_builder import EPOCH, Device, Team, device, pairs
 
 ANNA, CARL = device("anna"), device("carl")
 BEN, DORA = device("ben", Role.AGENT), device("dora", Role.AUDITOR)
-EVE = device("eve")
+EVE, FAY = device("eve"), device("fay")
 
 
 @pytest.fixture
@@ -260,6 +261,64 @@ async def test_88_nothing_acknowledged_is_lost_with_an_old_backup(tmp_path: Path
         lost = Page(page.head, page.items[1:]).to_bytes()
         (await relay.ask(box.key, "POST", f"{box.path}/handback", lost)).expect(200)
         assert await box.page() == page
+
+
+def lost(crew: Crew) -> Batch:
+    """Return what a team's devices know and the relay, restored from a backup, does not: Ben left, Eve came."""
+    team = crew.team
+    steps = ((EVE, [ANNA, CARL]), (DeviceRevoke(BEN.device_id), [ANNA]), (EPOCH, [ANNA]))
+    return team.prepare(*steps)
+
+
+async def taken(crew: Crew) -> int:
+    """Return how many links the relay has."""
+    reply = (await crew.relay.send("GET", f"{crew.path}/links?from=0")).expect(200)
+    return LinksPage.from_bytes(reply.body).length
+
+
+@pytest.mark.parametrize("carrier", [ANNA, DORA, EVE, BEN], ids=lambda one: one.name)
+async def test_88_links_come_back_from_whoever_was_or_is_in_the_team(crew: Crew, carrier: Device) -> None:
+    """The links carry their own proof: even one who came since, or was removed since, can only bring the true ones."""
+    (await crew.post(lost(crew), carrier)).expect(200)
+    assert await taken(crew) == 4
+    (await crew.post(crew.team.prepare((rename(BEN, "Benjamin"), [BEN])), BEN)).expect("not_found")
+
+
+@pytest.mark.parametrize("carrier", [ANNA, EVE], ids=lambda one: one.name)
+async def test_88_false_boxes_do_not_come_back(crew: Crew, carrier: Device) -> None:
+    """A box that is not the one that the link commits to is refused, and nothing of its batch is stored."""
+    batch = lost(crew)
+    package = batch.packages[0]
+    first, second, *more = package.boxes
+    boxes = (replace(first, sealed=second.sealed), replace(second, sealed=first.sealed), *more)
+    bad = Batch(batch.links, (replace(package, boxes=boxes),))
+    (await crew.post(bad, carrier)).expect("link_refused" if carrier is ANNA else "not_found")
+    assert await taken(crew) == 1
+
+
+async def test_88_a_stranger_brings_nothing_back(crew: Crew) -> None:
+    """Who is in the team neither before nor after is not found, with the true links or with their own."""
+    own = crew.team.prepare((FAY, [FAY]), (EPOCH, [FAY]))
+    for batch in (lost(crew), own, Batch((), ()), Batch((b"\x90",), ())):
+        (await crew.post(batch, FAY)).expect("not_found")
+    (await crew.relay.ask(FAY.sign, "POST", f"{crew.path}/links", b"junk")).expect("not_found")
+    assert await taken(crew) == 1
+
+
+async def test_88_a_stranger_sends_little_at_a_time(crew: Crew) -> None:
+    """What a key brings that the relay does not know is short, so that strangers cost no more than elsewhere."""
+    body = bytes(STRANGE_BATCH_MAX + 1)
+    (await crew.relay.ask(FAY.sign, "POST", f"{crew.path}/links", body)).expect("too_large")
+    (await crew.relay.ask(BEN.sign, "POST", f"{crew.path}/links", body)).expect("malformed")
+
+
+async def test_88_a_forked_link_does_not_come_back(crew: Crew) -> None:
+    """Where the relay went on since it was restored, the links of before are told its head: the first one stands."""
+    before = lost(crew)
+    await crew.change((rename(ANNA, "Anne"), [ANNA]), by=ANNA)
+    (await crew.post(before, CARL)).expect("head_moved")
+    (await crew.post(before, EVE)).expect("not_found")
+    assert await taken(crew) == 2
 
 
 # --- 90: is a ticket closed? -----------------------------------------------------------------------------

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -19,43 +18,9 @@ from e2e_support_client.retry import NO_RETRY
 from e2e_support_client.testing import FakeRelay
 from e2e_support_client.transport import HttpRelay
 from e2e_support_console.team import TeamClient
-from machine_kit import Machine
-from process_kit import run, stop
+from machine_kit import Falling, Machine, running_machine
 from team_room import TeamRoom
 from user_kit import BODY, CHEAP, SUBJECT
-
-
-@dataclass
-class Falling:
-    """A way to a relay that is killed at one of its calls, before it has an effect or after.
-
-    Attributes:
-        relay: the way.
-        machine: what is killed.
-        at: how many calls to ``create`` and ``hand_back`` go well before that; ``None`` for all.
-        after: whether that call still has its effect.
-    """
-
-    relay: RelayPort
-    machine: Machine
-    at: int | None = None
-    after: bool = False
-
-    def __getattr__(self, name: str) -> Any:
-        """Return the real call, or one that may be the last."""
-        found = getattr(self.relay, name)
-        return self._counted(found) if name in {"create", "hand_back"} else found
-
-    def _counted(self, call: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
-        async def one(*args: object) -> object:
-            last, self.at = self.at == 0, None if self.at is None else self.at - 1
-            if not last:
-                return await call(*args)
-            answer = await call(*args) if self.after else None
-            await self.machine.kill()
-            return answer if self.after else await call(*args)
-
-        return one
 
 
 @dataclass
@@ -155,13 +120,9 @@ WHOLE = {
 @asynccontextmanager
 async def story(folder: Path) -> AsyncGenerator[Story]:
     """Let a story happen up to the restored backup, at a relay that is a process of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        machine = Machine(folder / "relay", free.getsockname()[1])
     async with AsyncExitStack() as stack:
-        await machine.start()
-        stack.push_async_callback(ended, machine)
-        code = run(machine.data, "bootstrap").stdout.strip()
+        machine = await stack.enter_async_context(running_machine(folder))
+        code = machine.code()
         relay = HttpRelay(machine.url, retry=NO_RETRY)
         stack.push_async_callback(relay.close)
         ways = Falling(relay, machine)
@@ -172,11 +133,6 @@ async def story(folder: Path) -> AsyncGenerator[Story]:
         await told.write()
         await machine.restore()
         yield told
-
-
-async def ended(machine: Machine) -> None:
-    """Stop a machine that may have fallen."""
-    await stop(machine.process)
 
 
 async def test_88_nothing_acknowledged_is_lost(tmp_path: Path) -> None:

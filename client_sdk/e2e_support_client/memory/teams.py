@@ -16,6 +16,7 @@ from e2e_support.vocab import Role
 from e2e_support.wire import AdmissionTerms, Batch, EpochPackage, FeedPage, Found, LinksPage, RelayInfo, Ring
 from e2e_support_client import clock
 from e2e_support_client.memory.held import HeldRelay, HeldTeam
+from e2e_support_client.port import Refused
 from e2e_support_client.refusals import refusal
 
 
@@ -88,19 +89,18 @@ class HeldTeams(HeldRelay):
     # --- the team's devices ------------------------------------------------------------------------------
 
     async def post_links(self, team_id: TeamId, batch: Batch, device: SigningKey) -> None:
-        """Append a batch to the roster."""
+        """Append a batch to the roster, for an active device or one that the batch adds."""
         await self._enter("post_links")
-        self._device(team_id, device)
-        roster = self._team(team_id).roster
+        team = self._team(team_id)
         batch = Batch.from_bytes(batch.to_bytes())
-        start = open_link(batch.links[0]).body.seq if batch.links else 0
-        if roster.links[start : start + len(batch.links)] != batch.links:
-            if start != len(roster.links):
-                raise refusal("head_moved", head=roster.head)
-            try:
-                self.take_batch(team_id, batch)
-            except (PeerError, TrustError):
-                raise refusal("link_refused") from None
+        try:
+            after = _after(team.roster, batch)
+        except Refused:
+            self._device(team.roster, device)
+            raise
+        self._device(after if device.public not in _keys(team.roster) else team.roster, device)
+        team.roster = after
+        team.packages |= {package.epoch: package for package in batch.packages}
         self._leave()
 
     async def pending_freshness(self, team_id: TeamId, capability: SigningKey) -> bytes | None:
@@ -111,8 +111,8 @@ class HeldTeams(HeldRelay):
     async def put_freshness(self, team_id: TeamId, statement: bytes, device: SigningKey) -> bool:
         """Store a statement; false when it waits for further signatures."""
         await self._enter("put_freshness")
-        self._device(team_id, device, Role.OWNER, Role.AGENT)
         team = self._team(team_id)
+        self._device(team.roster, device, Role.OWNER, Role.AGENT)
         try:
             before = freshness_of(team.freshness) if team.freshness else None
             earlier = FreshUntil(before.head, before.issued, before.expires) if before else None
@@ -146,8 +146,26 @@ class HeldTeams(HeldRelay):
             after = ring.seq
             yield ring
 
-    def _device(self, team_id: TeamId, key: SigningKey, *roles: Role) -> None:
+    def _device(self, roster: TrustedRoster, key: SigningKey, *roles: Role) -> None:
         """Refuse a key that is no active device's of these roles; of any role if none is named."""
-        records = self._team(team_id).roster.devices.values()
+        records = roster.devices.values()
         if not any(r.sign_key == key.public and (not roles or r.role in roles) for r in records):
             raise refusal("not_found")
+
+
+def _keys(roster: TrustedRoster) -> set[bytes]:
+    """Return the signing keys of all devices, active or removed."""
+    return {device.record.sign_key for device in roster.devices_ever.values()}
+
+
+def _after(roster: TrustedRoster, batch: Batch) -> TrustedRoster:
+    """Return the roster with a batch, which may stand there already."""
+    start = open_link(batch.links[0]).body.seq if batch.links else 0
+    if roster.links[start : start + len(batch.links)] == batch.links:
+        return roster
+    if start != len(roster.links):
+        raise refusal("head_moved", head=roster.head)
+    try:
+        return roster.update_batch(batch)
+    except (PeerError, TrustError):
+        raise refusal("link_refused") from None

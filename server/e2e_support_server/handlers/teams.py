@@ -26,8 +26,8 @@ async def links(request: web.Request) -> web.Response:
 async def append_links(request: web.Request) -> web.Response:
     """Answer ``POST /v1/team/{team_id}/links``."""
     relay, team_id = request.app[CONTEXT], team_of(request)
-    device, body = await relay.guard.device(request, team_id, Batch.LIMIT)
-    await relay.rosters.append(team_id, device, body)
+    public, body = await relay.guard.carrier(request, team_id, Batch.LIMIT)
+    await relay.rosters.append(team_id, public, body)
     return answer()
 
 

@@ -37,33 +37,39 @@ class Rosters:
         self._ended = ended
         self._alone = asyncio.Lock()  # one change at a time is judged and stored
 
-    async def append(self, team_id: TeamId, device: DeviceId, body: bytes) -> None:
+    async def append(self, team_id: TeamId, public: bytes, body: bytes) -> None:
         """Append a ``Batch`` (§4.6); harmless when its links stand there already.
 
         Args:
             team_id: whose roster.
-            device: who asks; a removed device only learns that its batch was taken.
+            public: the signing key of who asks; a removed device only learns that its batch was taken, and one that
+                is not in the team as it stands here must be added by the batch.
             body: a ``Batch``.
 
         Raises:
             PeerError: ``malformed``, ``update_needed``.
-            Refusal: ``head_moved``, ``link_refused``, ``not_found`` for a removed device.
+            Refusal: ``head_moved``, ``link_refused``; ``not_found`` alone for whoever is no active device.
         """
-        batch = Batch.from_bytes(body)
-        if not batch.links:
-            raise PeerError("malformed", "a batch without links")
-        first = open_link(batch.links[0]).body
-        async with self._alone:
-            roster = self._teams.team(team_id).roster
-            if _stands(roster, first.seq, batch):
-                return
-            if device not in roster.devices:
-                raise not_found()
-            if (first.seq, first.prev_hash) != (len(roster.links), roster.hashes[-1]):
-                raise Refusal("head_moved", head=roster.head)
-            after = await asyncio.to_thread(_judged, roster, batch)
-            await self._store.append_links(roster.head, founding(after, batch))
-            self._move_on(roster, after)
+        try:
+            batch = _batch(body)
+            async with self._alone:
+                await self._append(self._teams.team(team_id).roster, public, batch)
+        except (PeerError, Refusal):
+            if self._teams.device(team_id, public) in self._teams.team(team_id).roster.devices:
+                raise
+            raise not_found() from None
+
+    async def _append(self, roster: TrustedRoster, public: bytes, batch: Batch) -> None:
+        device = self._teams.device(roster.team_id, public)
+        if device is not None and _stands(roster, batch):
+            return
+        if device is not None and device not in roster.devices:
+            raise not_found()
+        after = await asyncio.to_thread(_judged, roster, batch)
+        if device is None and not _has(after, public):
+            raise not_found()
+        await self._store.append_links(roster.head, founding(after, batch))
+        self._move_on(roster, after)
 
     def _move_on(self, roster: TrustedRoster, after: TrustedRoster) -> None:
         """Let the new roster count and end what the old capability had begun (attack 84)."""
@@ -101,19 +107,35 @@ class Rosters:
         return enough
 
 
-def _stands(roster: TrustedRoster, start: int, batch: Batch) -> bool:
-    """Tell whether these links are the roster's own from a place on; signatures make no other link (§4.1)."""
+def _batch(body: bytes) -> Batch:
+    batch = Batch.from_bytes(body)
+    if not batch.links:
+        raise PeerError("malformed", "a batch without links")
+    return batch
+
+
+def _stands(roster: TrustedRoster, batch: Batch) -> bool:
+    """Tell whether these links are the roster's own where they belong; signatures make no other link (§4.1)."""
+    start = open_link(batch.links[0]).body.seq
     hashes = [link_hash(Link.from_bytes(link).body) for link in batch.links]
     return list(roster.hashes[start : start + len(hashes)]) == hashes
 
 
 def _judged(roster: TrustedRoster, batch: Batch) -> TrustedRoster:
+    first = open_link(batch.links[0]).body
+    if (first.seq, first.prev_hash) != (len(roster.links), roster.hashes[-1]):
+        raise Refusal("head_moved", head=roster.head)
     try:
         return roster.update_batch(batch)
     except (PeerError, TrustError) as error:
         if error.code == "update_needed":
             raise
         raise Refusal("link_refused", rule=error.code) from None
+
+
+def _has(roster: TrustedRoster, public: bytes) -> bool:
+    """Tell whether an active device signs with a key."""
+    return any(record.sign_key == public for record in roster.devices.values())
 
 
 def _vouches(roster: TrustedRoster, statement: bytes, newest: bytes | None, now: int) -> bool:
