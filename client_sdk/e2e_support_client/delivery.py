@@ -306,7 +306,7 @@ class Delivery:
         current = await self._drafts.item(item.key)
         if current is not None:
             state = current.state if passes(error) else State.FAILED
-            await self._drafts.set_state(item.key, state, code=error.code, hint=error.hint)
+            await self._drafts.set_state(item.key, state, error)
 
 
 def _fact(item: ItemRow, attachments: tuple[Attachment, ...]) -> Fact:

@@ -15,8 +15,11 @@ _PURGE = (
     "DELETE FROM journal WHERE number = ?",
 )
 _PURGE_OWN = "DELETE FROM outbox WHERE number = ?"  # its files go with it
-_KEEP_OWN = "UPDATE outbox SET state = ?, sealed = NULL, code = 'erased', hint = ? WHERE number = ?"
-_AGAIN = "The team erased the ticket meanwhile; open a new one for it."
+_KEEP_OWN = (
+    "UPDATE outbox SET state = ?, sealed = NULL, code = 'erased', message = ?, hint = ? WHERE number = ?"
+)
+_GONE = "the team erased the ticket meanwhile"
+_AGAIN = "Open a new ticket for it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class ErasedStore:
             if not stone.by:
                 await write.execute(_PURGE_OWN, number)
             else:
-                await write.execute(_KEEP_OWN, State.FAILED, _AGAIN, number)
+                await write.execute(_KEEP_OWN, State.FAILED, _GONE, _AGAIN, number)
                 what = (
                     f"Erased by {stone.by} on {stamp(utc(stone.at))}. Nothing of it is left on this device."
                 )

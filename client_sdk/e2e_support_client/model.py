@@ -318,9 +318,12 @@ class OutboxItem:
         kind: what it is.
         subject: of a new ticket; empty otherwise.
         state: how far it has come.
-        code: why it could not be stored; empty if it was not tried or only waits.
+        code: why it could not be stored; empty if it was not tried.
         hint: what can be done.
         created_at: when it was written.
+        message: why it could not be stored, for people.
+        left_out: a rule stands against it, or it is over 30 days old: ``flush`` leaves it, ``retry`` tries it.
+        text: what was written.
     """
 
     key: str
@@ -331,3 +334,6 @@ class OutboxItem:
     code: str
     hint: str
     created_at: datetime
+    message: str = ""
+    left_out: bool = False
+    text: str = ""

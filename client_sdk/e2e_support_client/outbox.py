@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from e2e_support.codec import Message
-from e2e_support.content import CloseBody, OpenBody
+from e2e_support.content import BODIES, CloseBody, OpenBody
 from e2e_support.crypto.secret import draw
 from e2e_support.errors import SupportError, TransportError, UsageError
 from e2e_support.ids import ID_SIZE, MessageId
 from e2e_support.limits import MIB
+from e2e_support.reasons import REASONS
 from e2e_support.vocab import Kind
 from e2e_support_client import clock
 from e2e_support_client.delivery import Delivery, no_progress, passes
 from e2e_support_client.model import EventKind, OnProgress, OutboxItem, State, TicketRef, utc
 from e2e_support_client.outbox_store import FileRow, ItemRow, OutboxStore
+from e2e_support_client.view import text_of
 
 ITEMS_MAX = 200  # more is a program that writes by mistake
 BYTES_MAX = 256 * MIB  # of bodies and of files that were given as bytes
 AGE_MAX = 30 * 24 * 3600  # seconds; older drafts are sent only when a person asks for each
+
+REFUSED_FOR_GOOD: Final = frozenset(REASONS) - {"superseded_policy"} | {"erased", "not_eligible"}
+"""Codes that other words answer, or another ticket: trying the same again and again does not."""
 
 _KINDS = {
     Kind.OPEN: EventKind.OPENED,
@@ -50,7 +56,7 @@ class Outbox:
         """Try to store everything; stops at the first item that finds no relay.
 
         Args:
-            failed: whether what was refused before is tried again too.
+            failed: whether what has failed before is tried again too, unless a rule stands against it.
             on_progress: told of work and uploads.
 
         Returns:
@@ -59,8 +65,8 @@ class Outbox:
         refs: list[TicketRef] = []
         offline, stuck = False, set[str]()
         for row in await self._drafts.items():
-            skipped = row.state is State.FAILED and not failed
-            if offline or skipped or row.number in stuck or clock.now() - row.created_at > AGE_MAX:
+            skipped = _is_left_out(row) or (row.state is State.FAILED and not failed)
+            if offline or skipped or row.number in stuck:
                 refs.append(TicketRef(row.number, _state(row)))
                 continue
             ref, offline = await self._try(row, on_progress)
@@ -114,7 +120,7 @@ class Outbox:
                 "outbox_full", "too much is waiting on this device", hint="Send or discard some of it first."
             )
         key = MessageId(draw(clock.random, ID_SIZE))
-        item = ItemRow(key, number, kind, data, State.DRAFT, None, "", "", clock.now(), idempotency)
+        item = ItemRow(key, number, kind, data, State.DRAFT, None, "", "", "", clock.now(), idempotency)
         await self._drafts.add_item(item, files)
         return key
 
@@ -203,17 +209,25 @@ def _state(row: ItemRow) -> State:
     return State.QUEUED if row.state is State.DRAFT else row.state
 
 
+def _is_left_out(row: ItemRow) -> bool:
+    refused = row.state is State.FAILED and row.code in REFUSED_FOR_GOOD
+    return refused or clock.now() - row.created_at > AGE_MAX
+
+
 def _shown(row: ItemRow) -> OutboxItem:
-    subject = OpenBody.from_bytes(row.body).subject if row.kind is Kind.OPEN else ""
+    body = BODIES[row.kind].from_bytes(row.body)
     return OutboxItem(
         row.key.hex(),
         row.number,
         _KINDS[row.kind],
-        subject,
+        body.subject if isinstance(body, OpenBody) else "",
         _state(row),
         row.code,
         row.hint,
         utc(row.created_at),
+        row.message,
+        _is_left_out(row),
+        text_of(body),
     )
 
 

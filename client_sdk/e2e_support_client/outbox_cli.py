@@ -5,15 +5,15 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 
-from e2e_support.errors import UsageError
+from e2e_support.errors import TransportError, UsageError
 from e2e_support_client import clock
 from e2e_support_client.arguments import Commands, add_command
 from e2e_support_client.cli_client import open_client
 from e2e_support_client.forms import add_accept_stale
-from e2e_support_client.model import OutboxItem
+from e2e_support_client.model import OutboxItem, State
 from e2e_support_client.progress_line import show_progress
 from e2e_support_client.render import count, ref_json, ref_text
-from e2e_support_client.render_outbox import item_json, outbox_text
+from e2e_support_client.render_outbox import item_json, item_text, outbox_text
 from e2e_support_client.terminal import Terminal
 
 
@@ -22,13 +22,15 @@ def add_outbox_commands(commands: Commands) -> None:
     outbox = add_command(
         commands, "outbox", _outbox, "list what is kept on this device because it is not stored yet"
     )
-    outbox.add_argument("--drop", metavar="KEY", help="forget an item for good")
+    which = outbox.add_mutually_exclusive_group()
+    which.add_argument("--show", metavar="KEY", help="print what was written")
+    which.add_argument("--drop", metavar="KEY", help="forget an item for good")
     send = add_command(commands, "send", _send, "try to store everything that is kept")
     send.add_argument(
         "key",
         metavar="KEY",
         nargs="?",
-        help="one that `outbox` lists, even if it has waited for over 30 days",
+        help="one that `outbox` lists, also one that `send` alone leaves out",
     )
     add_accept_stale(send)
 
@@ -36,19 +38,23 @@ def add_outbox_commands(commands: Commands) -> None:
 async def _outbox(options: Namespace, terminal: Terminal) -> None:
     async with open_client(options, terminal) as support:
         items = await support.outbox.list()
+        if options.show:
+            item = _chosen(items, options.show)
+            terminal.show({"subject": item.subject, "text": item.text}, item_text(item))
+            return
         if options.drop:
-            await support.outbox.discard(_whole_key(items, options.drop))
+            await support.outbox.discard(_chosen(items, options.drop).key)
             items = await support.outbox.list()
         terminal.show([item_json(item) for item in items], outbox_text(items, clock.now()))
 
 
-def _whole_key(items: Sequence[OutboxItem], begun: str) -> str:
-    """Return the key that a person gave the beginning of.
+def _chosen(items: Sequence[OutboxItem], begun: str) -> OutboxItem:
+    """Return the item that a person gave the beginning of the key of.
 
     Raises:
         UsageError: ``unknown_item``.
     """
-    matching = [item.key for item in items if item.key.startswith(begun)]
+    matching = [item for item in items if item.key.startswith(begun)]
     if len(matching) != 1:
         raise UsageError("unknown_item", "the outbox has no such item", hint="List it with `outbox`.")
     return matching[0]
@@ -56,8 +62,9 @@ def _whole_key(items: Sequence[OutboxItem], begun: str) -> str:
 
 async def _send(options: Namespace, terminal: Terminal) -> None:
     async with open_client(options, terminal) as support:
+        before = await support.outbox.list()
         if options.key:
-            key = _whole_key(await support.outbox.list(), options.key)
+            key = _chosen(before, options.key).key
             ref = await support.outbox.retry(key, on_progress=show_progress(terminal))
             terminal.show([ref_json(ref)], ref_text(ref, "what was kept is"))
             return
@@ -65,3 +72,28 @@ async def _send(options: Namespace, terminal: Terminal) -> None:
         items = await support.outbox.list()
         text = f"{count(len(refs) - len(items), 'message')} stored.\n{outbox_text(items, clock.now())}"
         terminal.show([ref_json(ref) for ref in refs], text)
+        left_out = {item.key for item in before if item.left_out}
+        _require_stored([item for item in items if item.key not in left_out])
+
+
+def _require_stored(tried: Sequence[OutboxItem]) -> None:
+    """Do nothing if everything that was tried is stored; what a rule stands against is told this once.
+
+    Raises:
+        UsageError: ``some_failed``.
+        TransportError: ``still_waiting``.
+    """
+    failed = [item for item in tried if item.state is State.FAILED]
+    if failed:
+        raise UsageError(
+            "some_failed",
+            f"{count(len(failed), 'message')} could not be stored; nothing of it is lost",
+            hint="What can be done stands in `e2e-ticket outbox`.",
+        )
+    if tried:
+        why = next((item.message for item in tried if item.message), "they were not tried")
+        raise TransportError(
+            "still_waiting",
+            f"{count(len(tried), 'message')} not stored yet: {why}",
+            hint="It goes out with the next command that finds the relay, or with `e2e-ticket send`.",
+        )

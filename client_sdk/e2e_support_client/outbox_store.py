@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from e2e_support.canonical import Value, decode, encode
 from e2e_support.conversation import Sealed
+from e2e_support.errors import SupportError
 from e2e_support.ids import Hash, MessageId
 from e2e_support.limits import ENTRY_MAX, KIB
 from e2e_support.vocab import Kind
@@ -26,7 +27,8 @@ class ItemRow:
         body: the body's bytes.
         state: how far it has come.
         sealed: the entry that was or will be tried; ``None`` before.
-        code: why it failed.
+        code: why it went no further.
+        message: the same for people.
         hint: what can be done.
         created_at: seconds since 1970.
         idempotency: the caller's own key; empty for none.
@@ -39,6 +41,7 @@ class ItemRow:
     state: State
     sealed: Sealed | None
     code: str
+    message: str
     hint: str
     created_at: int
     idempotency: str = ""
@@ -140,18 +143,20 @@ class OutboxStore:
         rows = await self._db.fetch_all("SELECT * FROM files WHERE item = ? ORDER BY place", key)
         return [_file(row) for row in rows]
 
-    async def set_state(self, key: bytes, state: State, *, code: str = "", hint: str = "") -> None:
+    async def set_state(self, key: bytes, state: State, why: SupportError | None = None) -> None:
         """Note how far an item has come, and why it went no further."""
+        code, message, hint = (why.code, why.message, why.hint) if why else ("", "", "")
         async with self._db.transaction() as write:
             await write.execute(
-                "UPDATE outbox SET state = ?, code = ?, hint = ? WHERE key = ?", state, code, hint, key
+                "UPDATE outbox SET state = ?, code = ?, message = ?, hint = ? WHERE key = ?",
+                *(state, code, message, hint, key),
             )
 
     async def set_sealed(self, key: bytes, sealed: Sealed) -> None:
         """Keep sealed bytes before they are tried."""
         async with self._db.transaction() as write:
             await write.execute(
-                "UPDATE outbox SET state = ?, sealed = ?, code = '', hint = '' WHERE key = ?",
+                "UPDATE outbox SET state = ?, sealed = ?, code = '', message = '', hint = '' WHERE key = ?",
                 *(State.SEALED, _pack_sealed(sealed), key),
             )
 
@@ -214,6 +219,7 @@ def _item(row: Row) -> ItemRow:
         State(row["state"]),
         None if sealed is None else _unpack_sealed(bytes(sealed)),
         row["code"],
+        row["message"],
         row["hint"],
         row["created_at"],
         row["idempotency"] or "",

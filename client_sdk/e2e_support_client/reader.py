@@ -33,6 +33,10 @@ WAITING_TEXT: Final = {
     State.SEALED: "Sealed on this device",
     State.FAILED: "Failed, kept",
 }
+LOCAL_STATUSES: Final[dict[str, str]] = {state.value: text for state, text in WAITING_TEXT.items()} | {
+    "erased": "Erased"
+}
+"""What a ticket's status can be besides the labels of the policy."""
 
 
 class Reader:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from e2e_support.errors import UsageError
 from e2e_support_client.context import Context
 from e2e_support_client.delivery import no_progress
 from e2e_support_client.model import Message, OnProgress, Page, Ticket, TicketSummary
-from e2e_support_client.reader import Reader
+from e2e_support_client.reader import LOCAL_STATUSES, Reader
 
 Order = Literal["updated", "created"]
 
@@ -43,13 +44,19 @@ class TicketReading:
             order: by last change or by creation.
             limit: how many at most.
             hidden: whether hidden ones are among them.
+
+        Raises:
+            UsageError: ``unknown_status`` or ``unknown_category``, once the team is known.
         """
         offline = await self._reader.sync()
-        wanted = {status} if isinstance(status, str) else status
+        lines = await self._reader.lines(text or "", hidden=hidden)
+        statuses = {status} if isinstance(status, str) else status
+        self._check_filter(lines, statuses or (), category)
+        wanted = None if statuses is None else {one.casefold() for one in statuses}
         kept = [
             line
-            for line in await self._reader.lines(text or "", hidden=hidden)
-            if (wanted is None or _labels(wanted, line))
+            for line in lines
+            if (wanted is None or wanted & {line.status.casefold(), line.status_text.casefold()})
             and category in {None, line.category}
             and (updated_since is None or line.updated_at >= updated_since)
         ]
@@ -106,7 +113,26 @@ class TicketReading:
         keys = self._context.rooms.keys(row)
         return await self._context.courier.download(keys, manifest, Path(target), on_progress, force=force)
 
+    def _check_filter(
+        self, lines: Sequence[TicketSummary], statuses: Collection[str], category: str | None
+    ) -> None:
+        """Do nothing if there can be tickets of these statuses and this category."""
+        if not self._context.team.known:
+            return
+        policy = self._context.team.roster.policy
+        labels = {line.status: line.status_text for line in lines} | LOCAL_STATUSES
+        labels = {rule.id: rule.text for rule in policy.labels_user} | labels
+        known = {word.casefold() for word in (*labels, *labels.values())}
+        for one in statuses:
+            if one.casefold() not in known:
+                raise _unknown("status", one, labels)
+        categories = {one.id: one.label for one in policy.categories}
+        if category not in {None, *categories, *(line.category for line in lines)}:
+            raise _unknown("category", category or "", categories)
 
-def _labels(wanted: Collection[str], line: TicketSummary) -> bool:
-    folded = {label.casefold() for label in wanted}
-    return line.status.casefold() in folded or line.status_text.casefold() in folded
+
+def _unknown(what: str, given: str, known: Mapping[str, str]) -> UsageError:
+    names = (one if one == text.casefold() else f"{one} ({text})" for one, text in known.items())
+    return UsageError(
+        f"unknown_{what}", f"there is no {what} {given}", hint=f"There are: {', '.join(names)}."
+    )

@@ -95,5 +95,9 @@ CREATE TABLE erased (
     statement BLOB NOT NULL
 ) WITHOUT ROWID;
 """,
+    """
+ALTER TABLE outbox ADD COLUMN message TEXT NOT NULL DEFAULT '';
+ALTER TABLE tickets ADD COLUMN merged_into TEXT;
+""",
 )
 """Released scripts never change; a new version adds one."""

@@ -11,7 +11,6 @@ from e2e_support.content import CloseBody, MessageBody, OpenBody, Pair, ReopenBo
 from e2e_support.crypto.suite import KEM_PUBLIC, PUBLIC_SIGN
 from e2e_support.limits import SUBJECT_MAX
 from e2e_support.reasons import refusal
-from e2e_support.ticket_keys import parse_number
 from e2e_support.vocab import Kind
 from e2e_support_client.courier import prepare
 from e2e_support_client.debug.report import DebugReport
@@ -67,7 +66,8 @@ class Tickets(TicketReading, TicketList, TicketErasing):
             The number, and ``stored`` or ``queued``.
 
         Raises:
-            UsageError: a rule of the team stands against it (its code says which); it is kept as failed.
+            UsageError: a rule of the team stands against it (its code says which); it is kept as failed. Or
+                ``bad_number``, ``unknown_ticket`` or ``erased`` for ``related``; nothing is kept then.
             TrustError: the team or its relay cannot be trusted now; it is kept as failed.
             TransportError: with ``offline="raise"`` only.
         """
@@ -82,7 +82,7 @@ class Tickets(TicketReading, TicketList, TicketErasing):
             tuple(Pair(name, _text(value)) for name, value in (fields or {}).items()),
             self._context.profile_pairs(),
             b"",
-            parse_number(related) if related else "",
+            (await self._context.rooms.row(related)).number if related else "",
             await self._context.agreed(debug),
             NO_KEY,
             b"" if unlinked else LINKED,

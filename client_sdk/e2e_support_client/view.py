@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from e2e_support.codec import Message as Body
 from e2e_support.content import (
     Attachment,
     CloseBody,
@@ -119,7 +120,7 @@ def messages(entries: Iterable[Opened], policy: Policy, user: str) -> Iterator[M
 def message_of(opened: Opened, policy: Policy, user: str) -> Message | None:
     """Return what an entry says; ``None`` if it is good and has neither text nor files."""
     inner = opened.inner
-    text = "" if opened.verdict is Verdict.FORGED else _text(opened)
+    text = "" if opened.verdict is Verdict.FORGED else text_of(opened.body)
     files = inner.attachments if inner and opened.verdict is not Verdict.FORGED else ()
     if opened.verdict is Verdict.OK and not text and not files:
         return None
@@ -230,8 +231,9 @@ def device_name(device_id: bytes, roster: TrustedRoster) -> str:
     return device.record.label if device else UNKNOWN_NAME
 
 
-def _text(opened: Opened) -> str:
-    match opened.body:
+def text_of(body: Body | None) -> str:
+    """Return what a body says; empty for one that says nothing."""
+    match body:
         case OpenBody(text=text) | OpenForBody(text=text) | MessageBody(text=text) | ReopenBody(text=text):
             return text
         case ResolutionBody(note=note) | CloseBody(note=note) | MergeBody(note=note):

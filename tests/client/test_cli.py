@@ -6,23 +6,18 @@ import io
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from e2e_support.support_link import SupportLink
-from e2e_support_client import cli, clock
+from e2e_support_client import cli
 from e2e_support_client.testing import FakeRelay, Fault
-from e2e_support_keys.bundle import UserBundle
-from e2e_support_keys.keystore import FileKeystore
-from e2e_support_keys.vault import FLOOR
 from rings import Ring, use_ring
+from shell_kit import Shell, connected_shell
 from team_builder import Team, device
 from user_kit import LiveWorld, live_world
-
-PASSPHRASE = "correct horse battery staple"
 
 
 @pytest.fixture(scope="module")
@@ -32,62 +27,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveWorld]:
         yield world
 
 
-@dataclass
-class Shell:
-    """Runs commands as a user does.
-
-    Attributes:
-        home: the user's home.
-        capture: what was printed.
-        monkeypatch: sets standard input.
-    """
-
-    home: Path
-    capture: pytest.CaptureFixture[str]
-    monkeypatch: pytest.MonkeyPatch
-
-    def run(self, *arguments: str, stdin: str = "", code: int = 0) -> tuple[str, str]:
-        """Run a command, expect an exit code and return what it printed."""
-        self.monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
-        self.capture.readouterr()
-        ended = cli.main(["--home", str(self.home), *arguments])
-        printed = self.capture.readouterr()
-        assert ended == code, printed
-        return printed.out, printed.err
-
-    def json(self, *arguments: str, stdin: str = "") -> Any:
-        """Run a command with ``--json`` and return what it printed, decoded."""
-        return json.loads(self.run(*arguments, "--json", stdin=stdin)[0])
-
-    def error(self, *arguments: str, stdin: str = "", code: int = 1) -> dict[str, str]:
-        """Run a command with ``--json`` that is refused, and return the error."""
-        out, err = self.run(*arguments, "--json", stdin=stdin, code=code)
-        assert not out
-        told: dict[str, str] = json.loads(err.strip().splitlines()[-1])
-        assert set(told) == {"code", "message", "hint"}
-        return told
-
-    def new(self, *arguments: str, subject: str = "No invoice") -> str:
-        """Open a ticket and return its number."""
-        words = ("--subject", subject, "--body", "The list is empty.", "--category", "billing")
-        made = self.json("new", *words, *arguments)
-        assert set(made) == {"number", "state"}
-        return str(made["number"])
-
-
 @pytest.fixture
 def shell(
     world: LiveWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Shell:
     """A user who has connected, with a passphrase in a file."""
-    secret = tmp_path / "passphrase"
-    secret.write_text(PASSPHRASE + "\n")
-    secret.chmod(0o600)
-    monkeypatch.setenv("E2ES_PASSPHRASE_FILE", str(secret))
-    home = tmp_path / "home"
-    keys = FileKeystore(home / "keys", lambda: PASSPHRASE, cost=FLOOR)
-    keys.save(UserBundle.fresh(world.link, clock.random))
-    return Shell(home, capsys, monkeypatch)
+    return connected_shell(world, tmp_path, capsys, monkeypatch)
 
 
 # --- contracts for programs ------------------------------------------------------------------------------------

@@ -121,6 +121,15 @@ async def test_a_ticket_can_refer_to_another(world: World) -> None:
         assert (await user.tickets.get(second)).related == first
 
 
+async def test_a_ticket_refers_to_none_that_is_not_here(world: World) -> None:
+    """A mistyped number is refused before anything is kept: nobody could follow it."""
+    async with world.client() as user:
+        await user.verify_team()
+        error = await refusal(opened(user, related="T-00000-00000"))
+        assert (error.code, bool(error.hint)) == ("unknown_ticket", True)
+        assert await user.outbox.list() == ()
+
+
 async def test_two_tickets_share_nothing_at_the_relay(world: World) -> None:
     """Two tickets of one user have different mailboxes and keys; nothing the relay has links them (attack 29)."""
     async with world.client() as user:
@@ -253,6 +262,36 @@ async def test_lists_can_be_searched_and_filtered(world: World) -> None:
         assert [t.number for t in await found(text=first[2:7])] == [first]
         assert len(await found(limit=1)) == 1
         assert not await found(text="nothing has this")
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [({"status": "opne"}, "waiting (Waiting for you)"), ({"category": "biling"}, "billing")],
+)
+async def test_a_filter_that_fits_nothing_names_what_there_is(
+    world: World, asked: dict[str, Any], named: str
+) -> None:
+    """A mistyped status or category is no empty list: the refusal says which there are."""
+    async with world.client() as user:
+        await opened(user)
+        assert len(await user.tickets.list(status=[])) == 0
+        error = await refusal(user.tickets.list(**asked))
+        (what,) = asked
+        assert error.code == f"unknown_{what}"
+        assert named in error.hint
+
+
+async def test_statuses_of_this_device_alone_are_known(world: World) -> None:
+    """What waits here can be asked for, though no policy names it; before any team is known all can be asked."""
+    async with world.client() as user:
+        world.fake.inject(Fault.OFFLINE)
+        assert len(await user.tickets.list(status="nonsense")) == 0
+        world.fake.heal()
+        await user.verify_team()
+        world.fake.inject(Fault.OFFLINE)
+        await opened(user)
+        assert len(await user.tickets.list(status="queued")) == 1
+        assert len(await user.tickets.list(status="failed")) == 0
 
 
 async def test_unread_counts_what_the_team_said(world: World) -> None:
