@@ -275,11 +275,11 @@ def _wanting(roster: TrustedRoster, link: OpenLink, needed: Quorum) -> list[Miss
 
 
 def _require_newest(roster: TrustedRoster, keys: TeamKeys) -> None:
-    if keys.newest != roster.epoch.epoch:
+    if roster.epoch.epoch not in {keys.newest, *keys.shut}:
         raise TrustError(
             "no_box",
             f"this device has not opened epoch {roster.epoch.epoch}",
-            hint="Fetch the newest epoch first; if it does not open, another administrator must begin a new one.",
+            hint="Fetch the newest epoch first.",
         )
 
 

@@ -41,6 +41,9 @@ from e2e_support_keys.bundle import SecretKey
 CLOSING_DELAY = 6 * 3600
 """Seconds within which the team writes down that a ticket closed by itself."""
 
+_BEGIN_ANOTHER = (
+    "Write nothing under this epoch. Begin a new one (`e2e-admin keys rotate`), and ask who made this one."
+)
 _NO_HISTORY = Secret(bytes(KEY_SIZE))  # stands for the ring key in the box of a device without history
 
 
@@ -164,6 +167,7 @@ class TeamKeys:
         self._without_history: frozenset[DeviceId] = frozenset()
         self._seeds: dict[int, Secret] = {}
         self._opened: dict[int, EpochKeys] = {}
+        self._refused: set[int] = set()
 
     def add(self, records: Sequence[EpochRecord], package: EpochPackage) -> None:
         """Open this device's box of an epoch, and the ring if the box gives its key. All or nothing.
@@ -176,7 +180,12 @@ class TeamKeys:
             TrustError: ``bad_package`` (not what the epoch's signer made), ``no_box`` (none for this device
                 or one that does not open), ``bad_epoch`` (a seed or locator other than the signed one).
         """
-        opened = self._open(records, package)
+        check_package(_record(records, package), package)
+        try:
+            opened = self._open(records, package)
+        except TrustError:
+            self._refused.add(package.epoch)
+            raise
         self._locator = opened.locator
         self._seeds |= opened.seeds
         self._opened[opened.number] = opened.keys
@@ -188,6 +197,7 @@ class TeamKeys:
 
         For co-signers and auditors: an epoch can be refused before it stands. Arguments and errors as for ``add``.
         """
+        check_package(_record(records, package), package)
         opened = self._open(records, package)
         return tuple(record.epoch for record in records[: opened.number] if record.epoch not in opened.seeds)
 
@@ -203,7 +213,7 @@ class TeamKeys:
         without_history: Collection[DeviceId] = (),
         with_history: Collection[DeviceId] = (),
     ) -> NewEpoch:
-        """Return the epoch after the newest known one, with a ring of all seeds that this device knows.
+        """Return the epoch after the newest one, be that shut, with a ring of all seeds that this device knows.
 
         Args:
             devices: every device that will be active; see ``make_epoch``.
@@ -217,7 +227,7 @@ class TeamKeys:
         """
         return make_epoch(
             self._team_id,
-            self.newest + 1,
+            max(self.newest, *self.shut, 0) + 1,
             devices,
             locator=self.locator,
             older=self._seeds,
@@ -241,6 +251,11 @@ class TeamKeys:
         if not self._seeds:
             raise _no_box("no epoch was opened yet")
         return max(self._seeds)
+
+    @property
+    def shut(self) -> frozenset[int]:
+        """The epochs that are as they were signed and do not open here: whoever made them made them so (attack 111)."""
+        return frozenset(self._refused - self._seeds.keys())
 
     @property
     def locator(self) -> Secret:
@@ -316,12 +331,7 @@ class TeamKeys:
         return ((self._without_history | set(more)) - set(fewer)) & present
 
     def _open(self, records: Sequence[EpochRecord], package: EpochPackage) -> _OpenEpoch:
-        if not 0 <= package.epoch < len(records):
-            raise TrustError(
-                "bad_package", f"the roster has no epoch {package.epoch}", hint="Fetch it again."
-            )
         record = records[package.epoch]
-        check_package(record, package)
         secrets = self._open_box(record, package)
         keys = check_epoch_seed(record, self._team_in(record.epoch), secrets.seed)
         ring = read_ring(package)
@@ -362,7 +372,7 @@ class TeamKeys:
             raise TrustError(
                 "bad_epoch",
                 "the box holds another locator than before",
-                hint="Write nothing under this epoch. Ask another owner to begin a new one.",
+                hint=_BEGIN_ANOTHER,
             )
 
 
@@ -383,18 +393,29 @@ def read_ring(package: EpochPackage) -> SealedRing:
         raise _bad_ring(package.epoch) from None
 
 
+def _record(records: Sequence[EpochRecord], package: EpochPackage) -> EpochRecord:
+    if not 0 <= package.epoch < len(records):
+        raise TrustError("bad_package", f"the roster has no epoch {package.epoch}", hint="Fetch it again.")
+    return records[package.epoch]
+
+
 def _seal_ring(ring_key: Secret, context: bytes, older: Mapping[int, Secret], random: Random) -> bytes:
-    items = tuple(_RingItem(number, older[number]) for number in sorted(older))
+    newest = sorted(older)[
+        -ARRAY_MAX:
+    ]  # somebody may begin epochs without end, and must be removable all the same
+    items = tuple(_RingItem(number, older[number]) for number in newest)
     return cae.encrypt(ring_key, Tag.RING, context, encode(_RING.dump(items)), random)
 
 
 def _no_box(why: str) -> TrustError:
-    return TrustError("no_box", why, hint="Ask another administrator to begin a new epoch.")
+    return TrustError(
+        "no_box", why, hint="Begin a new epoch (`e2e-admin keys rotate`), and ask who made this one."
+    )
 
 
 def _bad_ring(epoch: int) -> TrustError:
     return TrustError(
         "bad_epoch",
         f"the ring of epoch {epoch} does not open under the key in the box",
-        hint="Write nothing under this epoch. Ask another owner to begin a new one.",
+        hint=_BEGIN_ANOTHER,
     )

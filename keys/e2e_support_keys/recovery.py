@@ -6,10 +6,11 @@ A client must never load this module.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from e2e_support.crypto.hash import derive
 from e2e_support.crypto.secret import SECRET_ACCESS, Random, Secret
-from e2e_support.errors import UsageError
+from e2e_support.errors import TrustError, UsageError
 from e2e_support.ids import ID_SIZE, DeviceId, MemberId
 from e2e_support.roster import TrustedRoster
 from e2e_support.tags import Tag
@@ -86,7 +87,7 @@ def recover(
     _require_active(roster, sheet.device_id)
     keys = TeamKeys(roster.team_id, sheet.device_id, sheet.kem())
     for one in (*_with_box(older, sheet.device_id), package):
-        keys.add(roster.epochs, one)
+        _open(roster, keys, one)
     joining = newcomer.joining(roster.team_id, Role.OWNER, languages)
     batch = add_device_batch(roster, keys, joining, sheet, now=now, random=random)
     roster.update_batch(batch)
@@ -122,6 +123,13 @@ def drill(
     keys = TeamKeys(roster.team_id, newcomer.device_id, newcomer.kem())
     keys.add(after.epochs, batch.packages[0])
     return keys.missing(after.epochs)
+
+
+def _open(roster: TrustedRoster, keys: TeamKeys, package: EpochPackage) -> None:
+    """Open an epoch if it does open: whoever would spoil a recovery makes one that does not (attack 111)."""
+    roster.check_package(package)
+    with suppress(TrustError):
+        keys.add(roster.epochs, package)
 
 
 def _with_box(packages: Sequence[EpochPackage], device_id: DeviceId) -> Iterator[EpochPackage]:
