@@ -61,7 +61,8 @@ class ErasedStore:
             for purge in _PURGE:
                 await write.execute(purge, number)
             await write.execute(
-                "UPDATE tickets SET read_upto = 0, problem = '', hidden = 0, seen_at = 0 WHERE number = ?",
+                "UPDATE tickets SET read_upto = 0, problem = '', hidden = 0, seen_at = 0, merged_into = ''"
+                " WHERE number = ?",
                 number,
             )
             await write.execute(

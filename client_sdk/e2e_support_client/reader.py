@@ -10,9 +10,8 @@ from typing import Final
 
 from e2e_support.content import Attachment, OpenBody
 from e2e_support.errors import SupportError, TransportError, UsageError
-from e2e_support.ids import MailboxId
 from e2e_support.policy import Policy
-from e2e_support.ticket_keys import parse_number, ticket_number
+from e2e_support.ticket_keys import parse_number
 from e2e_support.ticket_state import TicketState, advance, erase_due, reopen_until
 from e2e_support.vocab import Kind, Lifecycle, Verdict
 from e2e_support_client import clock
@@ -166,13 +165,13 @@ class Reader:
         item = (await self.waiting()).get(number)
         if item is not None:
             return Ticket(_waiting_line(item), (), frozenset(), "", "", {}, offline)
-        merged = await self._merged()
+        merged_from = await self._merged_from(number)
         async with self._rooms.open(number) as room:
             roster, now = self._team.roster, clock.now()
             state = advance(room.thread.require_state(), now)
             line = await self._line(room)
             assert line is not None  # noqa: S101 - there is a state
-            into = ticket_number(MailboxId(state.merged_into)) if state.merged_into else ""
+            into = room.merged_into
             if into and await self._store.ticket(into) is None:
                 line = replace(line, problem=line.problem or "merged_unknown")
             ends = _ends(state, roster.policy)
@@ -188,18 +187,17 @@ class Reader:
                 *ends,
                 assignee=assignee_name(state, roster),
                 merged_into=into,
-                merged_from=tuple(one for one, other in merged.items() if other == number),
+                merged_from=merged_from,
             )
 
-    async def _merged(self) -> dict[str, str]:
-        """Return tickets that ended in others, by number."""
-        merged = dict[str, str]()
+    async def _merged_from(self, number: str) -> tuple[str, ...]:
+        """Return tickets that go on in another; only those that may are opened, to see whether they still do."""
+        merged = list[str]()
         for row in await self._store.tickets():
-            async with self._rooms.open(row.number) as room:
-                state = room.thread.state
-                if state is not None and state.merged_into:
-                    merged[row.number] = ticket_number(MailboxId(state.merged_into))
-        return merged
+            if row.number != number and row.merged_into in {None, number}:
+                async with self._rooms.open(row.number) as room:
+                    merged += [row.number] if room.merged_into == number else []
+        return tuple(merged)
 
     async def message(self, number: str, seq: int) -> Message | None:
         """Return one message of a ticket, if that entry says something."""

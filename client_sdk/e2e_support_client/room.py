@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from e2e_support.content import Author, FieldsBody
 from e2e_support.conversation import AuthorKey, Conversation, Draft, Sealed
 from e2e_support.errors import UsageError
-from e2e_support.ids import BlobId
+from e2e_support.ids import BlobId, MailboxId
 from e2e_support.opened import Opened, Record
 from e2e_support.thread import Thread
-from e2e_support.ticket_keys import TicketKeys, UserKeyPort
+from e2e_support.ticket_keys import TicketKeys, UserKeyPort, ticket_number
 from e2e_support.ticket_state import NOBODY, Fact, label
 from e2e_support.vocab import AuthorRole, Kind, Verdict
 from e2e_support_client import clock
@@ -161,6 +161,12 @@ class Room:
         shown = bool(self.team.roster.policy.staff.show_assignee)
         assigns = isinstance(body, FieldsBody) and body.assignee not in {b"", NOBODY}
         return EventKind.ASSIGNED if kind is EventKind.FIELDS and shown and assigns else kind
+
+    @property
+    def merged_into(self) -> str:
+        """Number of the ticket in which this one goes on; empty for none."""
+        state = self.thread.state
+        return ticket_number(MailboxId(state.merged_into)) if state and state.merged_into else ""
 
     def status(self) -> str:
         """Return the id of the ticket's label; empty while it has no valid opening."""

@@ -143,6 +143,8 @@ class Rooms:
                 yield room
             finally:
                 await self.keep(room)
+                if room.row.merged_into != room.merged_into:
+                    await self._store.set_merged(row.number, room.merged_into)
 
     async def keep(self, room: Room, *, delivered: MessageId | None = None) -> None:
         """Write what is new in a room, and what was delivered by it, in one transaction."""

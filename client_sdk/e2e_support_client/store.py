@@ -32,6 +32,7 @@ class TicketRow:
         hidden: which of its closings the person wants to see no more, counted from 1; 0 for none.
         seen_at: when the person last looked at it.
         reserved: whether the place is kept for a ticket that the team opens with a card.
+        merged_into: number of the ticket in which it goes on; empty for none, ``None`` while nobody has looked.
     """
 
     number: str
@@ -43,6 +44,7 @@ class TicketRow:
     hidden: int = 0
     seen_at: int = 0
     reserved: bool = False
+    merged_into: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,11 @@ class LocalStore:
         async with self._db.transaction() as write:
             await write.execute("UPDATE tickets SET problem = ? WHERE number = ?", code, number)
 
+    async def set_merged(self, number: str, into: str) -> None:
+        """Remember in which ticket another one goes on; the empty text for none."""
+        async with self._db.transaction() as write:
+            await write.execute("UPDATE tickets SET merged_into = ? WHERE number = ?", into, number)
+
     async def records(self, number: str) -> list[Record]:
         """Return the entries of a ticket that were opened before, in order."""
         rows = await self._db.fetch_all("SELECT data FROM records WHERE number = ? ORDER BY seq", number)
@@ -231,6 +238,7 @@ def _ticket(row: Row) -> TicketRow:
         row["hidden"],
         row["seen_at"],
         bool(row["reserved"]),
+        row["merged_into"],
     )
 
 

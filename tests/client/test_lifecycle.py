@@ -337,6 +337,23 @@ async def test_a_merged_ticket_points_to_where_it_goes_on(world: World) -> None:
         assert [one.text for one in told] == [f"Closed: it goes on in {two}."]
 
 
+async def test_reading_a_ticket_opens_no_others(world: World) -> None:
+    """However many tickets there are, one is shown by opening it, and those that go on in it."""
+    async with world.client() as user:
+        ended, number, _others = await new(user), await new(user), [await new(user) for _ in range(3)]
+        await Desk(world).merge(ended, number)
+        await user.tickets.list()
+    async with world.client() as user:
+        assert (await user.tickets.get(number)).merged_from == (ended,)
+        assert set(user._context.rooms._open) == {number, ended}
+    await Desk(world).reopen(ended)
+    async with world.client() as user:
+        await user.tickets.get(ended)
+    async with world.client() as user:
+        assert (await user.tickets.get(number)).merged_from == ()
+        assert set(user._context.rooms._open) == {number}
+
+
 async def test_a_ticket_cannot_be_merged_into_a_strangers(world: World) -> None:
     """Pitfall 7: with another user's proof nothing happens to the ticket, and the entry is shown as what it is."""
     async with world.client("eve") as eve:
