@@ -18,6 +18,7 @@ RECEIPT_MAX = 2 * KIB  # a Merkle path of at most 16 steps
 RECEIPT_PATH_MAX = 16  # 2**16 entries in one commit group
 BOX_MAX = 1280  # HPKE overhead 1136 B and at most 96 B of secret
 MAILBOX_ENTRIES_MAX = 10_000  # a ticket of ten thousand entries is an attack or a mistake
+VOLUME_MAX = 1024  # entries of a volume of the team space: of any size, a relay's usual 256 MiB hold so many
 PAGE_BYTES_MAX = 1 * MIB  # one read answer; a reader asks again for the rest
 PAGE_ITEMS_MAX = 256
 

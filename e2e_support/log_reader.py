@@ -67,18 +67,26 @@ class LogReader(LogPlace):
         Args:
             records: from the first entry on, in order, from a store that nobody else can write.
         """
-        return [self._resume_one(record) for record in records]
+        opened = [self.reopened(record, place) for place, record in enumerate(records, self.chain.length)]
+        for one in opened:
+            self._follow(one)
+        return opened
 
-    def _resume_one(self, record: Record) -> Opened:
+    def reopened(self, record: Record, seq: int) -> Opened:
+        """Return an entry that this reader opened before and kept, without following it.
+
+        Args:
+            record: from a store that nobody else can write.
+            seq: its place.
+        """
         opened = Opened(
-            self.chain.length, record.hash, record.verdict, record.reason, record.receipt, record.received,
+            seq, record.hash, record.verdict, record.reason, record.receipt, record.received,
             record.quoted, record.gens - 1, record.epoch, Secret(record.key) if record.key else None,
             known=record.known, entry=record.entry,
         )  # fmt: skip
         if record.inner:
             inner = Inner.from_bytes(record.inner)
             opened = replace(opened, inner=inner, body=body_of(inner), device=self._device_of(inner))
-        self._follow(opened)
         return opened
 
     def _open(self, data: bytes, seen: Opened, *, accept_strange: bool) -> Opened:

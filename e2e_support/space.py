@@ -1,4 +1,7 @@
-"""What the team space holds besides proposals: shared settings, read marks, and who does what once (protocol 4.13)."""
+"""The team space: where its volumes are, and what it holds besides proposals (protocol 4.13).
+
+That is shared settings, read marks, and who does what once.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,14 @@ from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
 from e2e_support.content import ClaimBody, ReadMarksBody, SettingBody
+from e2e_support.crypto.hash import derive, u64
+from e2e_support.crypto.secret import Secret
+from e2e_support.crypto.sign import SigningKey
 from e2e_support.ids import DeviceId, MailboxId, MemberId
+from e2e_support.limits import VOLUME_MAX
 from e2e_support.opened import Opened
 from e2e_support.policy import Policy
+from e2e_support.tags import Tag
 from e2e_support.ticket_state import Fact
 from e2e_support.vocab import WRITERS, Kind, Role, SettingKind, Verdict
 
@@ -17,6 +25,34 @@ Claim = tuple[str, MailboxId, int]
 """What is done once: what it is, for which ticket, at which entry."""
 
 _KINDS: Final = frozenset({Kind.READ_MARK, Kind.SETTING, Kind.CLAIM, Kind.BARRIER, Kind.REKEY, Kind.DUMMY})
+
+
+def volume_key(locator: Secret, number: int, end: bytes) -> SigningKey:
+    """Return the creation key of a volume.
+
+    A volume is bound to all that stands before it: whoever knows another history goes on in another mailbox.
+
+    Args:
+        locator: the team's.
+        number: of the volume.
+        end: the hash of the last entry in the volume before it; nothing for the first volume.
+    """
+    return SigningKey(derive(locator, Tag.TEAM_SPACE, *([u64(number), end] if number else [])))
+
+
+def is_full(length: int) -> bool:
+    """Tell whether a volume of that length has ended."""
+    return length >= VOLUME_MAX
+
+
+def place_of(number: int, seq: int) -> int:
+    """Return the place in the whole space of an entry in a volume."""
+    return number * VOLUME_MAX + seq
+
+
+def volume_of(place: int) -> int:
+    """Return the number of the volume that holds a place of the space."""
+    return place // VOLUME_MAX
 
 
 def judge_space(state: int | None, fact: Fact, _policy: Policy) -> tuple[int | None, str]:

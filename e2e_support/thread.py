@@ -16,7 +16,7 @@ from e2e_support.ids import DeviceId, Hash, MemberId
 from e2e_support.opened import Opened
 from e2e_support.policy import Policy
 from e2e_support.reasons import refusal
-from e2e_support.space import judge_space
+from e2e_support.space import judge_space, volume_of
 from e2e_support.staff import StaffState, judge_staff
 from e2e_support.ticket import judge
 from e2e_support.ticket_state import DAY, NOBODY, Fact, TicketState, advance
@@ -24,6 +24,8 @@ from e2e_support.vocab import WRITERS, Verdict
 from e2e_support.wire import Head
 
 S = TypeVar("S")
+Identity = tuple[int, bytes, bytes]
+"""Of a message: the volume of the team space that it stands in, its author and its id."""
 GRACE: Final = 7 * DAY
 """How long an entry may follow a policy that was replaced: who was away for a day is not at fault (§5.5)."""
 
@@ -71,7 +73,7 @@ class LogThread(ABC, Generic[S]):
     _settled: S | None = None
     _last: Opened | None = None
     _time: int = 0
-    _seen: set[tuple[bytes, bytes]] = field(default_factory=set[tuple[bytes, bytes]])
+    _seen: set[Identity] = field(default_factory=set[Identity])
 
     def take(self, opened: Opened) -> Opened:
         """Add the next entry and return it with its final verdict.
@@ -163,7 +165,7 @@ class LogThread(ABC, Generic[S]):
             self.entries[-1], self.state = self._judge(replace(last, received=time))
         self._settled, final = self.state, self.entries[-1]
         if final.verdict is Verdict.OK and final.inner:  # what had no effect may be said again
-            self._seen.add(_identity(final.inner))
+            self._seen.add(self._identity(final.seq, final.inner))
             self._time = final.received
 
     def _judge(self, opened: Opened) -> tuple[Opened, S | None]:
@@ -172,7 +174,7 @@ class LogThread(ABC, Generic[S]):
             return opened, self._settled
         if (removed := self._removal_verdict(opened)) is not None:
             return removed, self._settled
-        if _identity(inner) in self._seen:
+        if self._identity(opened.seq, inner) in self._seen:
             return replace(opened, verdict=Verdict.NONCONFORMING, reason="same_message"), self._settled
         if opened.received < self._time:  # only a dishonest relay's times go back; rules never see it (§5.7)
             opened = replace(opened, received=self._time)
@@ -181,6 +183,10 @@ class LogThread(ABC, Generic[S]):
             policy = self.policies.policy_at(inner.roster_head.length - 1)
             state, reason = self._rules(state, fact_of(opened, self.policies), policy)
         return (replace(opened, verdict=Verdict.NONCONFORMING, reason=reason) if reason else opened), state
+
+    def _identity(self, _seq: int, inner: Inner) -> Identity:
+        """Return what two entries that say the same message have in common."""
+        return 0, inner.author.key, inner.message_id
 
     def _is_superseded(self, cited: Head, time: int) -> bool:
         """Tell whether an entry came long after the rules that it follows had ended: nobody picks their own."""
@@ -245,10 +251,17 @@ class StaffThread(LogThread[StaffState]):
 
 @dataclass(slots=True)
 class SpaceThread(LogThread[int]):
-    """The team space; its state is how many entries hold."""
+    """The team space; its state is how many entries hold.
+
+    Entries are numbered through all volumes. Of a finished volume those may be left out that are not asked for, but
+    for barriers, and what is left comes with its settled time and no quoted one.
+    """
 
     def _rules(self, state: int | None, fact: Fact, policy: Policy) -> tuple[int | None, str]:
         return judge_space(state, fact, policy)
+
+    def _identity(self, seq: int, inner: Inner) -> Identity:
+        return volume_of(seq), inner.author.key, inner.message_id
 
 
 def fact_of(opened: Opened, policies: Policies) -> Fact:
@@ -277,7 +290,3 @@ def fact_of(opened: Opened, policies: Policies) -> Fact:
 def _is_assignable(body: object, cited: Head, policies: Policies) -> bool:
     assignee = body.assignee if isinstance(body, AssignBody | FieldsBody) else b""
     return assignee in {b"", NOBODY} or policies.may_be_assigned(MemberId(assignee), cited)
-
-
-def _identity(inner: Inner) -> tuple[bytes, bytes]:
-    return inner.author.key, inner.message_id

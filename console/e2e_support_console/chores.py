@@ -29,7 +29,7 @@ from e2e_support_console.follow import Follower
 from e2e_support_console.index import last_record, tickets
 from e2e_support_console.logs import Log
 from e2e_support_console.staff_log import StaffLogs
-from e2e_support_console.team_space import TeamSpace, team_space
+from e2e_support_console.team_space import TeamSpace, hold_finished, space_mailboxes
 from e2e_support_console.ticket_logs import TicketLogs
 from e2e_support_console.ticket_row import TicketRow
 
@@ -172,8 +172,11 @@ class Chores:
     async def _keep_space(self, now: int) -> None:
         """Keep the team space alive, whether or not anybody uses it."""
         idle = self.desk.roster.policy.retention.idle_days * DAY
-        last = await last_record(self.desk.store, team_space(self.desk))
-        if not idle or last is None or last.received + before_idle(idle) > now:
+        if not idle:
+            return
+        await hold_finished(self.desk, now - before_idle(idle))
+        last = await last_record(self.desk.store, (await space_mailboxes(self.desk))[-1])
+        if last is None or last.received + before_idle(idle) > now:
             return
 
         def check(entries: Sequence[Opened]) -> None:
@@ -181,7 +184,7 @@ class Chores:
                 raise NotNeeded
 
         with suppress(NotNeeded):
-            await TeamSpace(self.desk).write(Kind.DUMMY, EmptyBody(), check=check)
+            await TeamSpace(self.desk, frozenset()).write(Kind.DUMMY, EmptyBody(), check=check)
 
     # --- one ticket --------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from e2e_support_keys.audit import Finding, audit
 from e2e_support_keys.changes import rotate_batch
 
 _AUDITED: Final = "audited"
+_BARRED: Final = "space_barred"
 _HARMLESS: Final = frozenset({"no_seed", "no_package", "rotation_due"})
 """Findings that say what a device was never given, or what is mended by the next console."""
 
@@ -58,16 +59,21 @@ async def do_duties(desk: Desk) -> Done:
 async def bar_space(desk: Desk) -> None:
     """Say in the team space, too, up to where the entries of removed devices are believed (protocol 4.8).
 
-    Without it whoever joins later could not tell a colleague's snippet from one that was written after a removal.
+    Without it whoever joins later could not tell a colleague's snippet from one that was written after a removal. One
+    barrier counts for all volumes: it is written to the open one, and places are numbered through.
     """
     own = desk.roster.devices.get(desk.bundle.device_id)
     found = removals(desk.roster, desk.bundle.device_id)
-    if not found or own is None or own.role not in WRITERS:
+    newest = max((removal.seq + 1 for removal in found), default=0)
+    if await number_of(desk.store, _BARRED) >= newest or own is None or own.role not in WRITERS:
         return
     space = TeamSpace(desk)
-    items = tuple(missing_barriers(await space.kept(), found))
-    if items:
+    items = tuple(missing_barriers(await space.entries(), found))
+    if items:  # the next sync sees whether all of them stand
         await space.write(Kind.BARRIER, BarrierBody(items))
+        return
+    async with desk.store.transaction() as change:
+        await remember(change, _BARRED, newest)
 
 
 async def audit_epochs(desk: Desk) -> None:

@@ -5,7 +5,7 @@ The cursor and what it promised are kept in one transaction, so that a kill at a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -145,9 +145,20 @@ async def waiting_count(queries: Queries) -> int:
     return row[0] if row else 0
 
 
-async def has_moved(queries: Queries, mailbox: MailboxId) -> bool:
-    """Tell whether a mailbox has more entries than were pulled."""
-    return await queries.fetch_one("SELECT 1 FROM moved WHERE mailbox = ?", mailbox) is not None
+async def moved_of(queries: Queries, mailboxes: Sequence[MailboxId]) -> frozenset[MailboxId]:
+    """Return which of some mailboxes have more entries than were pulled, or are to be compared."""
+    marks = ", ".join("?" for _ in mailboxes)
+    rows = await queries.fetch_all(f"SELECT mailbox FROM moved WHERE mailbox IN ({marks})", *mailboxes)  # noqa: S608
+    return frozenset(MailboxId(row[0]) for row in rows)
+
+
+def withheld() -> PeerError:
+    """Return the error of a relay that shows less of a mailbox than its feed says."""
+    return PeerError(
+        "withheld",
+        "the relay announced an entry and does not hand it out",
+        hint="Tell whoever runs the relay; the console goes on asking for it.",
+    )
 
 
 async def pulled(change: Transaction, logs: Iterable[tuple[MailboxId, int]]) -> None:

@@ -23,6 +23,7 @@ from e2e_support_client.port import RelayPort
 from e2e_support_console.creating import create_for_team, create_for_user
 from e2e_support_console.index import bytes_of, known_logs, records, remember
 from e2e_support_console.team_sync import TeamSync
+from e2e_support_console.volumes import finished, keys_of
 from e2e_support_keys.store import Store
 
 
@@ -127,10 +128,10 @@ async def create_again(relay: RelayPort, team: TeamSync, store: Store, mailbox: 
 
 
 async def _team_key(team: TeamSync, store: Store, mailbox: MailboxId) -> SigningKey | None:
-    """Return the creation key of a staff log or the team space."""
-    space = team.keys.team_space()
-    if mailbox == mailbox_id(space.public):
-        return space
+    """Return the creation key of a staff log or a volume of the team space."""
+    for volume in keys_of(team.keys, await finished(store)):
+        if mailbox == mailbox_id(volume.public):
+            return volume
     log = (await known_logs(store, [mailbox])).get(mailbox)
     return team.keys.staff_log(log.ticket) if log and log.staff_log == mailbox else None
 

@@ -14,7 +14,7 @@ from typing import Final
 from e2e_support.content import ClaimBody
 from e2e_support.errors import TransportError, UsageError
 from e2e_support.ids import DeviceId, MailboxId
-from e2e_support.limits import MAILBOX_ENTRIES_MAX
+from e2e_support.limits import CLOCK_WARNING
 from e2e_support.opened import Opened
 from e2e_support.space import Claim, claims_of
 from e2e_support.thread import Thread
@@ -34,8 +34,6 @@ LIFE: Final = DAY
 HOUR: Final = 3600
 PER_ADDRESS: Final = 20
 """Mails an hour to one address: a stranger may have named somebody else's."""
-RESERVE: Final = 1_000
-"""Entries of the team space that stay free of claims, for settings and proposals."""
 Told = tuple[str, int]
 """Of one ticket: what a claimed mail is about, and the entry."""
 _TEXTS: Final = {
@@ -81,17 +79,14 @@ class Mailing:
 
         Raises:
             TransportError: relay or mail server are away; what was not claimed is sent by the next run.
-            UsageError: ``space_full``.
             PeerError, TrustError: relay or team are not as they must be.
         """
         now = clock.now()
         self._again = [(until, letter) for until, letter in self._again if until > now]
-        entries = await TeamSpace(self.desk).kept()
+        entries = await self._space.kept()
         due = await self._due(entries, now)
         if not due and not self._again:
             return 0
-        if due and len(entries) > MAILBOX_ENTRIES_MAX - RESERVE:
-            raise _space_full()
         async with self.mailer.connected() as connection:
             waiting, self._again = self._again, []
             sent = [await self._send(connection, letter, until) for until, letter in waiting]
@@ -113,6 +108,11 @@ class Mailing:
 
     # --- claims ------------------------------------------------------------------------------------------
 
+    @property
+    def _space(self) -> TeamSpace:
+        """The team space with the claims of what may still be news, whatever this clock and the relay's say."""
+        return TeamSpace(self.desk, frozenset({Kind.CLAIM}), clock.now() - LIFE - CLOCK_WARNING)
+
     async def _is_claimed(self, claim: Claim) -> bool:
         """Claim a mail, and tell whether it is this device's to send."""
         what, ticket, seq = claim
@@ -122,9 +122,9 @@ class Mailing:
                 raise Claimed
 
         try:
-            await TeamSpace(self.desk).write(Kind.CLAIM, ClaimBody(what, ticket, seq), check=check)
+            await self._space.write(Kind.CLAIM, ClaimBody(what, ticket, seq), check=check)
         except Claimed:
-            if claim not in self._doubtful & self._ours(await TeamSpace(self.desk).kept()):
+            if claim not in self._doubtful & self._ours(await self._space.kept()):
                 return False
         except TransportError:
             self._doubtful.add(claim)
@@ -215,11 +215,3 @@ def _claimed_since(entries: Iterable[Opened], since: int) -> Iterator[tuple[Clai
             and entry.device
         ):
             yield entry.body, entry.device.device_id
-
-
-def _space_full() -> UsageError:
-    return UsageError(
-        "space_full",
-        "no mails are sent: the team's shared mailbox is nearly full of what was sent before",
-        hint="What is left is kept for settings and proposals. Turn mails off in the policy.",
-    )

@@ -61,7 +61,7 @@ class Proposals:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._space = TeamSpace(desk)
+        self._space = TeamSpace(desk, frozenset({Kind.PROPOSAL}))
 
     async def list(self) -> tuple[Proposal, ...]:
         """Return the proposals that could still be carried out, the oldest first.

@@ -19,12 +19,19 @@ from e2e_support_console.index import mark_seen, number_of, remember
 from e2e_support_console.names import own_id
 from e2e_support_console.rows import renew_row
 from e2e_support_console.team_space import TeamSpace
-from e2e_support_keys.store import Transaction
 
 INTERVAL: Final = 5 * 60
 """Seconds between two entries of marks."""
 _MARKS_MAX: Final = 512
 _TOLD_AT: Final = "marks_told"
+_TAKEN_AT: Final = "marks_taken"
+_MARKS: Final = frozenset({Kind.READ_MARK})
+_NOTE: Final = """
+INSERT INTO told_marks VALUES (?, ?) ON CONFLICT (ticket) DO UPDATE SET upto = max(upto, excluded.upto)
+"""
+_UNSEEN: Final = (
+    "SELECT staff_log, mailbox, upto FROM tickets JOIN told_marks ON ticket = mailbox WHERE upto > seen"
+)
 _TOLD: Final = "ifnull(upto, 0) AS told FROM tickets LEFT JOIN told_marks ON ticket = mailbox"
 
 
@@ -54,29 +61,25 @@ class ReadMarks:
             await self._tell()
 
     async def _take_over(self) -> None:
-        marks = marks_of(await TeamSpace(self.desk).kept(), own_id(self.desk))
-        rows = await self.desk.store.fetch_all(f"SELECT staff_log, mailbox, seen, {_TOLD}")
-        async with self.desk.store.transaction() as change:
-            for staff_log, mailbox, seen, told in rows:
-                upto = marks.get(mailbox, 0)
-                if upto > told:
-                    await _note_told(change, mailbox, upto)
-                if upto > seen:
-                    await mark_seen(change, mailbox, upto)
-                    await renew_row(change, self.desk.roster, mailbox, staff_log, now=clock.now())
+        """Note what is new in the space; a ticket may come later than what was read of it."""
+        store, since = self.desk.store, await number_of(self.desk.store, _TAKEN_AT)
+        entries = await TeamSpace(self.desk, _MARKS, since).kept()
+        known = dict[bytes, int](map(tuple, await store.fetch_all("SELECT ticket, upto FROM told_marks")))
+        marks = marks_of(entries, own_id(self.desk))
+        new = [(ticket, upto) for ticket, upto in marks.items() if upto > known.get(ticket, 0)]
+        async with store.transaction() as change:
+            await change.execute_many(_NOTE, new)
+            for staff_log, mailbox, upto in await change.fetch_all(_UNSEEN):
+                await mark_seen(change, mailbox, upto)
+                await renew_row(change, self.desk.roster, mailbox, staff_log, now=clock.now())
+            await remember(change, _TAKEN_AT, max([since, *(entry.received for entry in entries[-1:])]))
 
     async def _tell(self) -> None:
         rows = await self.desk.store.fetch_all(f"SELECT mailbox, seen, {_TOLD} WHERE seen > told")
         marks = [ReadMark(MailboxId(row[0]), row[1]) for row in rows]
         for start in range(0, len(marks), _MARKS_MAX):
             some = tuple(marks[start : start + _MARKS_MAX])
-            await TeamSpace(self.desk).write(Kind.READ_MARK, ReadMarksBody(some))
+            await TeamSpace(self.desk, frozenset()).write(Kind.READ_MARK, ReadMarksBody(some))
             async with self.desk.store.transaction() as change:
                 await remember(change, _TOLD_AT, clock.now())
-                for mark in some:
-                    await _note_told(change, mark.ticket, mark.upto)
-
-
-async def _note_told(change: Transaction, ticket: MailboxId, upto: int) -> None:
-    sql = "INSERT INTO told_marks VALUES (?, ?) ON CONFLICT (ticket) DO UPDATE SET upto = max(upto, excluded.upto)"
-    await change.execute(sql, ticket, upto)
+                await change.execute_many(_NOTE, [(mark.ticket, mark.upto) for mark in some])

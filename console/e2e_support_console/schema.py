@@ -248,5 +248,35 @@ CREATE TABLE draft_files (
 );
 """
 
-MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _TICKETS, _WORKBENCH, _CHORES, _ERASED, _WORDS, _DRAFTS)
+_VOLUMES = """
+-- Finished volumes of the team space, and of what kind their entries are; held: the relay was told to keep it.
+CREATE TABLE volumes (
+    number INTEGER PRIMARY KEY,
+    mailbox BLOB NOT NULL UNIQUE,
+    end BLOB NOT NULL,
+    ended_at INTEGER NOT NULL,
+    held INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE volume_entries (
+    number INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    received INTEGER NOT NULL,
+    PRIMARY KEY (number, seq)
+) WITHOUT ROWID;
+CREATE INDEX volume_kinds ON volume_entries (kind, received);
+"""
+
+MIGRATIONS: Final = (
+    _FIRST,
+    _SECOND,
+    _THIRD,
+    _TICKETS,
+    _WORKBENCH,
+    _CHORES,
+    _ERASED,
+    _WORDS,
+    _DRAFTS,
+    _VOLUMES,
+)
 """Number i leads from schema i to i + 1."""

@@ -26,7 +26,7 @@ class Settings:
     """
 
     def __init__(self, desk: Desk, kind: SettingKind) -> None:
-        self._space = TeamSpace(desk)
+        self._space = TeamSpace(desk, frozenset({Kind.SETTING}))
         self._kind = kind
 
     async def all(self) -> dict[str, SettingBody]:

@@ -14,7 +14,6 @@ from typing import Final
 
 from e2e_support.errors import PeerError, SupportError, TransportError, TrustError
 from e2e_support.ids import MailboxId
-from e2e_support.limits import MAILBOX_ENTRIES_MAX
 from e2e_support_client import clock
 from e2e_support_client.roster_sync import RosterForked
 from e2e_support_client.tombstones import Tombstone
@@ -29,7 +28,7 @@ from e2e_support_console.harvest import Harvest
 from e2e_support_console.index import KnownLog, known_logs
 from e2e_support_console.logs import Enough, Log, NotATicket
 from e2e_support_console.settling import settle
-from e2e_support_console.team_space import TeamSpace, team_space
+from e2e_support_console.team_space import TeamSpace, space_mailboxes
 
 BUDGET: Final = 2_000
 """Mailboxes pulled in one run; the rest waits for the next."""
@@ -132,8 +131,8 @@ class Sync:
     async def _pull_all(self, budget: int) -> SyncReport:
         store, done = self._desk.store, 0
         trouble = await self._follow_space()
-        space = team_space(self._desk)
-        waiting = [moved for moved in await feed.waiting(store, budget) if moved.mailbox != space]
+        space = await space_mailboxes(self._desk)
+        waiting = [moved for moved in await feed.waiting(store, budget) if moved.mailbox not in space]
         for start in range(0, len(waiting), AT_ONCE):
             outcomes = await self._pull_some(waiting[start : start + AT_ONCE])
             errors = [outcome.error for outcome in outcomes if outcome.error]
@@ -145,14 +144,11 @@ class Sync:
         return SyncReport(done, await feed.waiting_count(store), trouble)
 
     async def _follow_space(self) -> SupportError | None:
-        """Follow the team space and strike it off, since it is no ticket; return what stood against that."""
+        """Follow the team space; return what stood against that."""
         try:
-            await TeamSpace(self._desk).follow()
+            await TeamSpace(self._desk, kinds=frozenset()).follow()
         except SupportError as error:
-            return error  # whoever needs it next asks the relay
-        finally:
-            async with self._desk.store.transaction() as change:
-                await feed.pulled(change, [(team_space(self._desk), MAILBOX_ENTRIES_MAX)])
+            return error  # the next sync goes on, and whoever needs it before asks the relay
         return None
 
     async def _pull_some(self, waiting: Sequence[Moved]) -> list[_Outcome]:
@@ -263,15 +259,7 @@ async def _pulled(pull: Coroutine[None, None, None], outcome: _Outcome) -> _Outc
         return replace(outcome, error=error)
     assert outcome.log is not None  # noqa: S101 - it is what was pulled
     short = outcome.log.length < outcome.moved.length
-    return replace(outcome, error=_withheld()) if short else outcome
-
-
-def _withheld() -> PeerError:
-    return PeerError(
-        "withheld",
-        "the relay announced an entry and does not hand it out",
-        hint="Tell whoever runs the relay; the console goes on asking for it.",
-    )
+    return replace(outcome, error=feed.withheld()) if short else outcome
 
 
 def _internal(error: Exception) -> PeerError:

@@ -1,64 +1,50 @@
-"""The team space: the one mailbox that belongs to the whole team, read and written by compare-and-append (4.6, 4.13).
+"""The team space: what the whole team shares, read and written by compare-and-append (protocol 4.6, 4.13).
 
 Proposals, shared settings, read marks and claims stand in it. What was opened is kept in the store; the sync
-follows it like any log, so that most readers need no connection.
+follows it like any log, so that most readers need no connection. It is a row of volumes, all full but the last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Final
 
 from e2e_support.codec import Message
-from e2e_support.conversation import Conversation, Draft, Sealed
-from e2e_support.errors import PeerError
+from e2e_support.conversation import Draft, Sealed
+from e2e_support.destruction import Deed, DestructionBody, sign_destruction
+from e2e_support.errors import TransportError
 from e2e_support.ids import ID_SIZE, MailboxId, MessageId
-from e2e_support.mailbox import mailbox_id
 from e2e_support.opened import Opened
+from e2e_support.space import place_of
 from e2e_support.thread import SpaceThread
 from e2e_support.ticket_state import Fact
 from e2e_support.vocab import AuthorRole, Kind
 from e2e_support_client import clock
-from e2e_support_client.channel import Channel
-from e2e_support_client.handback import HandBack
 from e2e_support_client.port import Refused
-from e2e_support_console import feed
-from e2e_support_console.alarms import Alarm, new_alarm, raise_alarms
+from e2e_support_console import feed, volumes
 from e2e_support_console.creating import create_for_team
 from e2e_support_console.desk import Desk
-from e2e_support_console.handback import Forked, follow_log, losses
-from e2e_support_console.index import records, save_entries
+from e2e_support_console.volume import Full, Volume
 
 Check = Callable[[Sequence[Opened]], None]
 """Raises where what stands in the space by now speaks against an entry."""
+ALL_KINDS: Final = frozenset(Kind)
+HELD_AT_ONCE: Final = 4
+"""Volumes that one run lets the relay hold: it grants each device so many deeds an hour."""
 
 
 @dataclass(slots=True)
 class _Followed:
-    """The space as far as it was followed; ``fresh`` and ``alarms`` are not in the store yet.
+    """The space as far as it was followed: what was asked for of finished volumes, and the open one."""
 
-    It is ``complete`` once the relay was heard to its end.
-    """
-
-    channel: Channel
     thread: SpaceThread
-    hand_back: HandBack
-    fresh: list[Opened] = field(default_factory=list[Opened])
-    alarms: list[Alarm] = field(default_factory=list[Alarm])
-    complete: bool = False
-
-    @property
-    def mailbox(self) -> MailboxId:
-        return self.channel.conversation.mailbox
-
-    @property
-    def length(self) -> int:
-        return self.channel.conversation.chain.length
+    volume: Volume
 
     def take(self, opened: Opened) -> None:
-        self.fresh.append(opened)
-        self.thread.take(opened)
+        self.volume.take(opened)
+        self.thread.take(self.volume.placed(opened))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +53,23 @@ class TeamSpace:
 
     Args:
         desk: the unlocked device.
+        kinds: of finished volumes only such entries are read, and those that say what is believed of others.
+        since: of finished volumes only entries from that time on, in seconds since 1970, except for the latter.
     """
 
     desk: Desk
+    kinds: frozenset[Kind] = ALL_KINDS
+    since: int = 0
 
     async def kept(self) -> Sequence[Opened]:
-        """Return its entries as they were followed last, with their final verdicts; the relay is not asked."""
+        """Return its entries as they were followed last, with their final verdicts; the relay is not asked.
+
+        Each is numbered by its place in the whole space.
+        """
         return (await self._load()).thread.entries
 
     async def entries(self) -> Sequence[Opened]:
-        """Return its entries as the relay has them now, with their final verdicts; none before the first one.
+        """Return its entries as the relay has them now, as ``kept`` does; none before the first one.
 
         Raises:
             TransportError, PeerError, TrustError: relay or team are not as they must be.
@@ -87,7 +80,7 @@ class TeamSpace:
         return space.thread.entries
 
     async def write(self, kind: Kind, body: Message, *, check: Check = lambda _entries: None) -> None:
-        """Write to it; the mailbox is created before its first entry.
+        """Write to it; a volume is created before its first entry.
 
         Args:
             kind: what it is.
@@ -103,73 +96,132 @@ class TeamSpace:
         device = self.desk.writer()
         space = await self._load()
         await self._pull(space)
-        if not space.length:
-            await self._create()
 
         def checked() -> None:
-            role, now = AuthorRole.DEVICE, clock.now()
-            fact = Fact(space.length, kind, role, body, now, device.role, device.device_id)
+            if space.volume.is_full:
+                raise Full
+            place = place_of(space.volume.number, len(space.volume.entries))
+            fact = Fact(place, kind, AuthorRole.DEVICE, body, clock.now(), device.role, device.device_id)
             space.thread.check(fact, self.desk.roster.policy)
             check(space.thread.entries)
+
+        draft = Draft(kind, body, MessageId(clock.random(ID_SIZE)))
+        while not await self._push(space, draft, checked):
+            await self._pull(space)  # others have filled the volume
+
+    async def follow(self) -> None:
+        """Bring it up to the relay where the feed says that it moved; errors as ``entries``.
+
+        Of a finished volume the feed says so after a restore, or where somebody wrote on behind its end.
+        """
+        store = self.desk.store
+        moved = await feed.moved_of(store, await space_mailboxes(self.desk))
+        for one in await volumes.finished(store):
+            if one.mailbox in moved:
+                await self._look(one)
+        if moved:
+            space = await self._load()
+            await self._pull(space)
+            if await feed.moved_of(store, [space.volume.mailbox]):
+                error = feed.withheld()
+                await space.volume.alarm(error)
+                raise error
+
+    # --- volumes -----------------------------------------------------------------------------------------
+
+    async def _load(self) -> _Followed:
+        desk = self.desk
+        done = await volumes.finished(desk.store)
+        volume = await Volume.load(desk, len(done), volumes.open_mailbox(desk.team.keys, done))
+        thread = SpaceThread(desk.team)
+        for kept in await volumes.kept_entries(desk.store, self.kinds, self.since):
+            opened = volume.channel.conversation.reopened(kept.record, kept.place)
+            thread.take(replace(opened, received=kept.received, quoted=0))
+        for opened in volume.entries:
+            thread.take(volume.placed(opened))
+        return _Followed(thread, volume)
+
+    async def _pull(self, space: _Followed) -> None:
+        """Follow it to its end, volume by volume; a relay that lost something of one is asked for all."""
+        lost = False
+        while True:
+            if not space.volume.is_full:
+                lost = await space.volume.follow(space.take) or lost
+            if not space.volume.is_full:
+                break
+            space.volume = await self._next(space)
+        for one in await volumes.finished(self.desk.store) if lost else ():
+            await self._look(one)
+
+    async def _next(self, space: _Followed) -> Volume:
+        """Note that the open volume has ended, and return the one behind it."""
+        desk, ended = self.desk, space.volume
+        judged = space.thread.entries[-len(ended.entries) :]
+        async with desk.store.transaction() as change:
+            await volumes.finish(change, ended.number, ended.mailbox, ended.entries, judged)
+            following = volumes.open_mailbox(desk.team.keys, await volumes.finished(change))
+            await feed.release(change, [following])  # it may have passed for a stranger's up to now
+        return await Volume.load(desk, ended.number + 1, following)
+
+    async def _look(self, one: volumes.Finished) -> None:
+        """See whether the relay has a finished volume as it was."""
+        volume = await Volume.load(self.desk, one.number, one.mailbox)
+        if await volume.follow(volume.take):
+            async with self.desk.store.transaction() as change:
+                await volumes.mark_held(change, one.number, held=False)
+
+    # --- writing -----------------------------------------------------------------------------------------
+
+    async def _push(self, space: _Followed, draft: Draft, check: Callable[[], None]) -> bool:
+        """Write to the open volume; tell whether it stands there, or others have filled it."""
+        volume = space.volume
+        if not volume.entries:
+            await self._create()
 
         async def keep(_: Sealed) -> None:
             """What was not stored is simply said again."""
 
-        draft = Draft(kind, body, MessageId(clock.random(ID_SIZE)))
         try:
-            own = await space.channel.push(
-                draft, self.desk.author(), keep=keep, check=checked, on_pulled=space.take
+            own = await volume.channel.push(
+                draft, self.desk.author(), keep=keep, check=check, on_pulled=space.take
             )
-            if own.seq == len(space.thread.entries):
+            if own.seq == len(volume.entries):
                 space.take(own)
+        except Full:
+            return False
         finally:
-            await self._save(space)
-
-    async def follow(self) -> None:
-        """Bring it up to the relay if the feed says that it moved; errors as ``entries``."""
-        if await feed.has_moved(self.desk.store, team_space(self.desk)):
-            await self._pull(await self._load())
-
-    async def _load(self) -> _Followed:
-        desk, mailbox = self.desk, team_space(self.desk)
-        conversation = Conversation(mailbox, desk.roster, desk.team.keys, staff=True)
-        channel = Channel(desk.relay, desk.team, conversation, desk.capability)
-        space = _Followed(channel, SpaceThread(desk.team), desk.hand_back(mailbox))
-        for opened in conversation.resume(await records(desk.store, mailbox)):
-            space.thread.take(opened)
-        return space
-
-    async def _pull(self, space: _Followed) -> None:
-        pull = partial(space.channel.pull, space.take)
-        try:
-            await follow_log(pull, space.thread, space.hand_back, space.channel.roster)
-        except Refused as refused:
-            if refused.code != "not_found" or space.length:
-                raise
-        except PeerError as error:
-            proof = error.proof if isinstance(error, Forked) else b""
-            space.alarms.append(new_alarm(error, proof, now=clock.now(), mailbox=space.mailbox))
-            raise
-        else:
-            space.complete = True
-        finally:
-            await self._save(space)
-
-    async def _save(self, space: _Followed) -> None:
-        lost = [new_alarm(one, now=clock.now(), mailbox=space.mailbox) for one in losses(space.hand_back)]
-        async with self.desk.store.transaction() as change:
-            await save_entries(change, [(space.mailbox, opened) for opened in space.fresh])
-            await feed.pulled(change, [(space.mailbox, space.length)])
-            await feed.compared(change, [space.mailbox] * space.complete)
-            await raise_alarms(change, [*lost, *space.alarms])
-        for told in (space.fresh, space.alarms, space.hand_back.given):
-            told.clear()
+            await volume.save()
+        return True
 
     async def _create(self) -> None:
-        desk = self.desk
-        await create_for_team(desk.relay, desk.team_id, desk.capability(), desk.team.keys.team_space())
+        """Create the open volume, once the relay has all of the one before it."""
+        desk, done = self.desk, await volumes.finished(self.desk.store)
+        for one in done[-1:]:
+            await self._look(one)
+        *_, key = volumes.keys_of(desk.team.keys, done)
+        await create_for_team(desk.relay, desk.team_id, desk.capability(), key)
 
 
-def team_space(desk: Desk) -> MailboxId:
-    """Return the id of the mailbox that belongs to the whole team, whether or not it exists (protocol 4.6)."""
-    return mailbox_id(desk.team.keys.team_space().public)
+async def hold_finished(desk: Desk, before: int) -> None:
+    """Let the relay keep finished volumes for good: no entry keeps them alive any more (protocol 3.9).
+
+    Where the relay is away, or wants this device to wait, the next run goes on.
+
+    Args:
+        desk: the unlocked device.
+        before: those that ended until then, in seconds since 1970.
+    """
+    device, key = desk.bundle.signer()
+    with suppress(TransportError):
+        for volume in await volumes.idle(desk.store, before, HELD_AT_ONCE):
+            body = DestructionBody(desk.team_id, volume.mailbox, Deed.HOLD, clock.now(), device)
+            with suppress(Refused):  # it is gone
+                await desk.relay.destroy(volume.mailbox, sign_destruction(body, key), desk.capability())
+            async with desk.store.transaction() as change:
+                await volumes.mark_held(change, volume.number, held=True)
+
+
+async def space_mailboxes(desk: Desk) -> list[MailboxId]:
+    """Return the mailboxes of all volumes, the open one last, whether or not it exists (protocol 4.13)."""
+    done = await volumes.finished(desk.store)
+    return [*(volume.mailbox for volume in done), volumes.open_mailbox(desk.team.keys, done)]

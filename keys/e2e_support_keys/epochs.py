@@ -33,6 +33,7 @@ from e2e_support.epoch import (
 from e2e_support.errors import PeerError, TrustError
 from e2e_support.ids import DeviceId, MailboxId, TeamId
 from e2e_support.limits import ARRAY_MAX, DEVICES_MAX, KIB, RING_MAX
+from e2e_support.space import volume_key
 from e2e_support.tags import Tag
 from e2e_support.ticket_keys import open_team_box
 from e2e_support.wire import B16, DeviceRecord, Entry, EpochBox, EpochPackage, EpochRecord
@@ -305,9 +306,14 @@ class TeamKeys:
         """
         return SigningKey(derive(self.locator, Tag.STAFF_LOG, ticket))
 
-    def team_space(self) -> SigningKey:
-        """Return the creation key of the mailbox that belongs to the whole team."""
-        return SigningKey(derive(self.locator, Tag.TEAM_SPACE))
+    def team_space(self, number: int = 0, end: bytes = b"") -> SigningKey:
+        """Return the creation key of a volume of the team space (protocol 4.13).
+
+        Args:
+            number: of the volume.
+            end: the hash of the last entry in the volume before it; nothing for the first volume.
+        """
+        return volume_key(self.locator, number, end)
 
     def closing_delay(self, ticket: MailboxId, closed_at: int) -> int:
         """Return how many seconds after a ticket closed by itself the team writes that down (protocol 5.10).

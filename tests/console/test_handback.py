@@ -16,7 +16,7 @@ from e2e_support_client.handback import AGAIN_AFTER
 from e2e_support_client.testing import FakeRelay, Fault
 from e2e_support_console.alarms import Alarm
 from e2e_support_console.team import TeamClient
-from e2e_support_console.team_space import team_space
+from e2e_support_console.team_space import space_mailboxes
 from team_room import TeamRoom
 
 
@@ -170,7 +170,7 @@ async def test_15_a_second_history_leaves_a_proof(tmp_path: Path) -> None:
             await team.catch_up()
         await anna.snippets.save("one", "Hello.")
         await ben.catch_up()
-        space = team_space(anna.desk)
+        (space,) = await space_mailboxes(anna.desk)
         shared = len(room.relay.stored(space))
         await anna.inbox.reply(user.number, "One.")
         await anna.snippets.save("two", "Hello.")

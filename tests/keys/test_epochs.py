@@ -15,6 +15,7 @@ from e2e_support.crypto.sign import SigningKey
 from e2e_support.epoch import box_context, epoch_keys, epoch_record, epoch_team, ring_context
 from e2e_support.errors import PeerError, TrustError
 from e2e_support.ids import DeviceId, MailboxId, TeamId
+from e2e_support.space import volume_key
 from e2e_support.tags import Tag
 from e2e_support.ticket_keys import seal_boxes
 from e2e_support.vocab import Direction, Role
@@ -109,13 +110,16 @@ def test_a_ticket_key_opens_for_every_device() -> None:
 
 
 def test_mailboxes_of_the_team_follow_from_the_locator() -> None:
-    """Staff logs differ by ticket, and everybody with the locator finds them (section 5.6)."""
+    """Staff logs differ by ticket, volumes by number and history, and everybody with the locator finds them."""
     epoch = founded(ANNA)
     keys = keys_of(ANNA)
     keys.add([epoch.record], epoch.package)
     assert keys.staff_log(TICKET).public == SigningKey(derive(LOCATOR, Tag.STAFF_LOG, TICKET)).public
     assert keys.staff_log(TICKET).public != keys.staff_log(MailboxId(bytes(16))).public
     assert keys.team_space().public == SigningKey(derive(LOCATOR, Tag.TEAM_SPACE)).public
+    later = [(1, bytes(32)), (2, bytes(32)), (1, bytes(31) + b"\1")]
+    assert keys.team_space(*later[0]).public == volume_key(LOCATOR, *later[0]).public
+    assert len({keys.team_space(*one).public for one in [(0, b""), *later]}) == 4
 
 
 def test_when_a_closing_is_written_down_is_a_secret_of_the_team() -> None:

@@ -16,9 +16,18 @@ from e2e_support.content import (
     SettingBody,
 )
 from e2e_support.ids import Hash, MailboxId, MemberId
+from e2e_support.limits import VOLUME_MAX
 from e2e_support.opened import Opened
 from e2e_support.presets import DEFAULT
-from e2e_support.space import claims_of, judge_space, marks_of, settings_of
+from e2e_support.space import (
+    claims_of,
+    is_full,
+    judge_space,
+    marks_of,
+    place_of,
+    settings_of,
+    volume_of,
+)
 from e2e_support.ticket_state import Fact
 from e2e_support.vocab import AuthorRole, Kind, Role, SettingKind, Verdict
 from team_builder import Device, device
@@ -102,3 +111,14 @@ def test_the_first_claim_holds() -> None:
     entries = [opened(claim, BEN), opened(claim, ANNA), opened(other, ANNA), opened(claim, None)]
     assert claims_of(entries) == {("mail", ONE, 1): BEN.device_id, ("mail", ONE, 2): ANNA.device_id}
     assert claims_of([opened(claim, None)]) == {}
+
+
+def test_places_go_through_all_volumes() -> None:
+    """A volume ends with its last entry, and the next place is the first one of the volume behind it."""
+    assert (is_full(VOLUME_MAX - 1), is_full(VOLUME_MAX)) == (False, True)
+    assert place_of(0, VOLUME_MAX - 1) + 1 == place_of(1, 0) == VOLUME_MAX
+    assert [volume_of(place_of(number, seq)) for number in (0, 1, 9) for seq in (0, VOLUME_MAX - 1)] == [
+        *(0, 0),
+        *(1, 1),
+        *(9, 9),
+    ]

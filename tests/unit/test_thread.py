@@ -9,6 +9,7 @@ import pytest
 from e2e_support.content import BarrierBody, BarrierItem, ClaimBody, NoteBody, StaffOpenBody
 from e2e_support.errors import UsageError
 from e2e_support.ids import Hash
+from e2e_support.limits import VOLUME_MAX
 from e2e_support.opened import Opened
 from e2e_support.policy_parts import ClosedReply
 from e2e_support.presets import DEFAULT
@@ -340,3 +341,27 @@ def test_the_team_space_counts_what_holds() -> None:
         thread.take(anna.conversation.receive(log.add(anna.seal(kind, body))))
     assert [entry.reason for entry in thread.entries] == ["", "not_allowed", ""]
     assert thread.state == 2
+
+
+def test_a_barrier_of_the_team_space_counts_places() -> None:
+    """Said in one volume it holds for those before and behind it; a message is the same in its own volume alone."""
+    base = Ticket.empty()
+    anna, ben = (make_admin(base.team, base.log.mailbox, who, staff=True) for who in (ANNA, BEN))
+    log, claim = Log(base.log.mailbox), ClaimBody("mail", base.log.mailbox, 0)
+
+    def said() -> Opened:
+        item = log.add(ben.seal(Kind.CLAIM, claim))
+        ben.conversation.receive(item)
+        return anna.conversation.receive(item)
+
+    kept = [said(), said()]
+    base.team.remove(BEN, ANNA)
+    anna.conversation.team = base.team.roster
+    items = (BarrierItem(revocation_of_ben(base), VOLUME_MAX),)
+    barrier = anna.conversation.receive(log.add(anna.seal(Kind.BARRIER, BarrierBody(items))))
+    thread = SpaceThread(base.team.roster)
+    for place, opened in ((0, kept[0]), (1, kept[0]), (VOLUME_MAX, kept[0]), (VOLUME_MAX + 1, kept[1])):
+        thread.take(replace(opened, seq=place, known=base.team.roster.head.length))
+    assert {entry.reason for entry in thread.entries} == {"removed_device"}
+    thread.take(replace(barrier, seq=VOLUME_MAX + 2))
+    assert [entry.reason for entry in thread.entries] == ["", "same_message", "", "after_removal", ""]

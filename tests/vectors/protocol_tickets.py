@@ -119,10 +119,23 @@ def ticket_keys_document() -> Document:
         ("a letter too many", "T-7K3M9-QXF200", ""),
         ("a letter that is none", "T-7K3M9-QXF2U", ""),
     ]
+    ends = [(0, b""), (1, seed_of("an end")), (2, seed_of("an end")), (1, seed_of("another end"))]
+    volumes = [
+        {
+            "comment": f"volume {number}" + " after another history" * (end == seed_of("another end")),
+            "number": number,
+            "end": end.hex(),
+            "mailbox_id": mailbox_of(
+                public_of(derive(LOCATOR, "team-space", u64(number) + end if number else b""))
+            ).hex(),
+        }
+        for number, end in ends
+    ]
     return {
         "about": "everything that follows from a user's master (section 5.1) and, with the team's locator, the staff "
-        "log (5.6)",
+        "log (5.6) and the volumes of the team space (4.13)",
         "locator": LOCATOR.hex(),
+        "volumes": volumes,
         "cases": cases,
         "typed": [
             {"comment": c, "typed": t} | ({"number": n} if n else {"code": "bad_number"}) for c, t, n in typed

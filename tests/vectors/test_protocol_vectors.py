@@ -36,6 +36,7 @@ from e2e_support.mailbox import (
 )
 from e2e_support.opened import Opened
 from e2e_support.request import check_time, content_digest, sign_request, verify_request
+from e2e_support.space import volume_key
 from e2e_support.tags import Tag
 from e2e_support.ticket_keys import (
     KeyPort,
@@ -256,6 +257,14 @@ def test_ticket_keys(case: Case) -> None:
     locator = Secret(raw(document("ticket_keys"), "locator"))
     staff = SigningKey(derive(locator, Tag.STAFF_LOG, keys.mailbox))
     assert mailbox_id(staff.public) == raw(case, "staff_log")
+
+
+@pytest.mark.parametrize("case", cases("ticket_keys", "volumes"), ids=comment_of)
+def test_volumes_of_the_team_space(case: Case) -> None:
+    """Each is found by the locator, its number and the last entry before it; another history leads elsewhere."""
+    locator = Secret(raw(document("ticket_keys"), "locator"))
+    key = volume_key(locator, case["number"], raw(case, "end"))
+    assert mailbox_id(key.public) == raw(case, "mailbox_id")
 
 
 @pytest.mark.parametrize("case", cases("ticket_keys", "typed"), ids=comment_of)
