@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +107,7 @@ async def _tag(inbox: Inbox, options: Namespace) -> InboxTicket:
 
 
 async def _snooze(options: Namespace, terminal: Terminal) -> None:
-    now = datetime.fromtimestamp(clock.now()).astimezone()
-    until = None if options.off else parse_until(options.until, now)
+    until = None if options.off else parse_until(options.until, clock.now())
     async with await unlocked(options) as team:
         await known(team, options.number)
         ticket = await team.inbox.snooze(options.number, until)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from e2e_support.content import Pair
@@ -157,7 +156,7 @@ class Macros:
             "hold": lambda: inbox.hold(number, reason=value),
             "archive": lambda: inbox.archive(number, reason=value),
             "spam": lambda: inbox.spam(number, reason=value),
-            "snooze": lambda: inbox.snooze(number, parse_until(value, _now())),
+            "snooze": lambda: inbox.snooze(number, parse_until(value, clock.now())),
             "resolve": lambda: inbox.resolve(number, value),
             "close": lambda: inbox.close(number, value),
             "reopen": lambda: inbox.reopen(number, value),
@@ -195,10 +194,6 @@ def _tags(value: str) -> tuple[list[str], list[str]]:
 
 def _bad_step(name: str) -> UsageError:
     return UsageError("bad_step", f"{name} is no step", hint=f"Steps are {', '.join(STEPS)}.")
-
-
-def _now() -> datetime:
-    return datetime.fromtimestamp(clock.now()).astimezone()
 
 
 def _macro(wanted: str, title: str, items: Sequence[Pair]) -> Macro:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from e2e_support.errors import UsageError
@@ -14,18 +14,18 @@ _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _SPAN: Final = re.compile(r"(\d{1,4})([mhdw])")
 
 
-def parse_until(text: str, now: datetime) -> datetime:
-    """Return the moment that a person names.
+def parse_until(text: str, now: int) -> datetime:
+    """Return the moment that a person names; days and hours are those of this computer, in summer and in winter.
 
     Args:
         text: a number with m, h, d or w; ``tomorrow``; a date or a time in ISO 8601.
-        now: the present, aware; days are those of its time zone.
+        now: seconds since 1970.
 
     Raises:
         UsageError: ``bad_time`` for what is no time, or none to come.
     """
     found = _moment(text.strip().lower(), now)
-    if found is None or found <= now:
+    if found is None or found.timestamp() <= now:
         raise UsageError(
             "bad_time",
             f"{text!r} is no time to come",
@@ -34,18 +34,18 @@ def parse_until(text: str, now: datetime) -> datetime:
     return found
 
 
-def _moment(text: str, now: datetime) -> datetime | None:
+def _moment(text: str, now: int) -> datetime | None:
     if span := _SPAN.fullmatch(text):
-        return now + timedelta(**{_UNITS[span[2]]: int(span[1])})
+        return datetime.fromtimestamp(now, UTC) + timedelta(**{_UNITS[span[2]]: int(span[1])})
     if text == "tomorrow":
-        return _morning(now + timedelta(days=1))
+        return _morning(datetime.fromtimestamp(now).astimezone() + timedelta(days=1))
     try:
         named = datetime.fromisoformat(text.upper())
-    except ValueError:
+        return _morning(named) if re.fullmatch(r"[\d-]+", text) else named.astimezone()
+    except (ValueError, OverflowError):
         return None
-    aware = named if named.tzinfo else named.replace(tzinfo=now.tzinfo)
-    return _morning(aware) if re.fullmatch(r"[\d-]+", text) else aware
 
 
 def _morning(day: datetime) -> datetime:
-    return day.replace(hour=MORNING, minute=0, second=0, microsecond=0)
+    """Return that day's morning here; how far it is from UTC is that day's, which may not be today's."""
+    return day.replace(hour=MORNING, minute=0, second=0, microsecond=0, tzinfo=None).astimezone()

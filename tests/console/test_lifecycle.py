@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Generator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ from e2e_support_console.team import TeamClient
 from e2e_support_console.until import parse_until
 from team_room import TeamRoom
 
-NOW = datetime(2027, 1, 15, 17, 30, tzinfo=timezone(timedelta(hours=1)))
+NOW = int(datetime(2027, 1, 15, 17, 30, tzinfo=timezone(timedelta(hours=1))).timestamp())
 
 
 async def kinds(user: User) -> list[Kind]:
@@ -214,6 +216,17 @@ async def test_a_note_mentions_members_by_name(tmp_path: Path) -> None:
 # --- times -----------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def in_berlin(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """Let this computer stand in Berlin."""
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")  # needs no table of zones
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_berlin")
 @pytest.mark.parametrize(
     ("text", "moment"),
     [
@@ -225,6 +238,8 @@ async def test_a_note_mentions_members_by_name(tmp_path: Path) -> None:
         ("2027-01-31", "2027-01-31T08:00:00+01:00"),
         ("2027-01-31T14:00", "2027-01-31T14:00:00+01:00"),
         ("2027-01-31T14:00Z", "2027-01-31T14:00:00+00:00"),
+        ("2027-07-31", "2027-07-31T08:00:00+02:00"),
+        ("2027-07-31T14:00", "2027-07-31T14:00:00+02:00"),
     ],
 )
 def test_times_are_read_as_people_name_them(text: str, moment: str) -> None:
@@ -232,8 +247,25 @@ def test_times_are_read_as_people_name_them(text: str, moment: str) -> None:
     assert parse_until(text, NOW) == datetime.fromisoformat(moment)
 
 
+@pytest.mark.usefixtures("in_berlin")
 @pytest.mark.parametrize(
-    "text", ["", "soon", "0h", "-2h", "2027-01-15", "2027-01-15T17:30", "99999d", "2027-13-01"]
+    ("noon", "morning"),
+    [
+        ("2027-03-27T12:00+01:00", "2027-03-28T08:00+02:00"),
+        ("2027-10-30T12:00+02:00", "2027-10-31T08:00+01:00"),
+    ],
+    ids=["summer begins", "summer ends"],
+)
+def test_the_morning_after_the_clocks_were_changed_is_at_eight(noon: str, morning: str) -> None:
+    """Tomorrow and days further on have their own distance from UTC; a day as a span has 24 hours."""
+    now = datetime.fromisoformat(noon)
+    assert parse_until("tomorrow", int(now.timestamp())) == datetime.fromisoformat(morning)
+    assert parse_until("1d", int(now.timestamp())) == now + timedelta(days=1)
+
+
+@pytest.mark.usefixtures("in_berlin")
+@pytest.mark.parametrize(
+    "text", ["", "soon", "0h", "-2h", "2027-01-15", "2027-01-15T17:30", "99999d", "2027-13-01", "0001-01-01"]
 )
 def test_what_is_no_time_to_come_is_refused(text: str) -> None:
     """What cannot be read, and what has passed, is told with examples."""
@@ -241,4 +273,3 @@ def test_what_is_no_time_to_come_is_refused(text: str) -> None:
         parse_until(text, NOW)
     assert error.value.code == "bad_time"
     assert "tomorrow" in error.value.hint
-    assert NOW.astimezone(UTC).hour == 16
