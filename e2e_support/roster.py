@@ -167,8 +167,6 @@ class TrustedRoster(RosterState):
         seq = link.body.seq
         if seq < len(self.links) and self.hashes[seq] == link_hash(link.signed):
             return Comparison(Standing.SAME)
-        if not 0 < seq <= len(self.links):
-            return Comparison(Standing.STRANGE)
         before = self.begin(self.links[0])
         for data in self.links[1:seq]:
             before = follow(before, open_link(data))

@@ -12,6 +12,7 @@ from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import PeerError, SupportError, UsageError
 from e2e_support.ids import MessageId
+from e2e_support.limits import ENTRY_MAX
 from e2e_support.log_place import PROOFS_MAX
 from e2e_support.roster_links import NO_HASH, RelayKeys
 from e2e_support.user import make_card, read_card, user_key
@@ -204,6 +205,27 @@ def test_a_false_word_about_the_log_has_no_effect(reason: str, changes: dict[str
     assert opened.key is None
     assert ticket.anna.state == before
     assert ticket.agree()
+
+
+@pytest.mark.parametrize(
+    ("gen", "boxed", "after"),
+    [(1, True, 1), (2, True, 0), (1, False, 0)],
+    ids=["the next", "the one after", "without boxes"],
+)
+def test_only_boxes_of_the_next_generation_use_it_up(gen: int, boxed: bool, after: int) -> None:
+    """Junk makes no writer leave generations out, and quotes no time."""
+    ticket = Ticket.begin()
+    boxes = ticket.boxes(KEY, gen) if boxed else ()
+    opened = ticket.post(ticket.craft(ticket.user, gen=gen, boxes=boxes, signer=OTHER_RELAY))
+    assert (opened.verdict, opened.quoted, ticket.anna.conversation.gen) == (Verdict.FORGED, 0, after)
+    assert ticket.say(ticket.anna, Kind.MESSAGE, text("hello")).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(("size", "kept"), [(ENTRY_MAX, ENTRY_MAX), (ENTRY_MAX + 1, 0)])
+def test_what_is_too_large_to_be_an_entry_is_followed_and_not_kept(size: int, kept: int) -> None:
+    """No relay makes a reader store more than an entry may have."""
+    opened = Ticket.begin().post(bytes(size))
+    assert (opened.seq, opened.verdict, opened.entry) == (1, Verdict.FORGED, bytes(kept))
 
 
 def test_a_rekey_hands_over_the_key_before() -> None:

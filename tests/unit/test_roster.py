@@ -273,11 +273,29 @@ def test_package_of_an_epoch_is_checked() -> None:
     for package in team.packages.values():
         team.roster.check_package(package)
     with pytest.raises(TrustError) as caught:
-        team.roster.check_package(replace(team.packages[0], epoch=99))
+        team.roster.check_package(replace(team.packages[0], epoch=len(team.packages)))
     assert caught.value.code == "bad_package"
 
 
 # --- asking ----------------------------------------------------------------------------------------------
+
+
+def test_tickets_are_assigned_to_who_stood_at_the_cited_head() -> None:
+    """From the link that adds a writer on, up to the one that removes them; never to who only reads."""
+    team = Team.found(ANNA, BEN)
+    for one in (CARL, DORA):
+        team.add(one, ANNA)
+    roster = team.remove(BEN, ANNA)
+    asked = {
+        who.name: [roster.may_be_assigned(who.member_id, Head(n, roster.hashes[n - 1])) for n in range(1, 8)]
+        for who in (ANNA, BEN, CARL, DORA)
+    }
+    assert asked == {
+        "anna": [True] * 7,
+        "ben": [True] * 5 + [False] * 2,
+        "carl": [False] + [True] * 6,
+        "dora": [False] * 7,
+    }
 
 
 def heads(roster: TrustedRoster) -> list[Head]:
@@ -291,6 +309,7 @@ def test_a_roster_knows_the_heads_it_went_through() -> None:
     assert all(roster.has_head(head) for head in heads(roster))
     assert roster.head == heads(roster)[-1]
     assert not roster.has_head(Head(0, NO_HASH))
+    assert not roster.has_head(Head(0, roster.hashes[-1]))
     assert not roster.has_head(Head(len(roster.links) + 1, roster.hashes[-1]))
     assert not roster.has_head(Head(2, roster.hashes[0]))
 
@@ -326,7 +345,7 @@ def test_the_head_of_a_support_link() -> None:
     for named, code in [
         ((length + 1, bytes(16)), "roster_behind"),
         ((length, bytes(16)), "roster_fork"),
-        ((0, bytes(16)), "roster_fork"),
+        ((0, roster.hashes[-1][:16]), "roster_fork"),
     ]:
         with pytest.raises(TrustError) as caught:
             roster.require_head(named)

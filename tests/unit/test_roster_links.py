@@ -92,6 +92,7 @@ OTHER_VERSIONS = [
     ("newer version", (2, 1, *HEAD, 8, b"\x91\x01")),
     ("newer suite", (1, 2, *HEAD, 8, b"\x91\x01")),
     ("newer version with other fields", (2, 7, "surprise")),
+    ("newer version with three numbers", (2, 7, 9)),
     ("unknown type", (1, 1, *HEAD, 99, b"\x91\x01")),
 ]
 

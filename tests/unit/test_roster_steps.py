@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from e2e_support.crypto.secret import Secret
@@ -25,12 +27,13 @@ ANNA, CARL = device("anna"), device("carl")
 GRANT = IssuerKey(AdmissionMode.GRANT, 0, 2**32, SigningKey(Secret(seed_of("host"))).public)
 MODULUS = b"\xc0" + bytes(254) + b"\x01"
 BLIND = IssuerKey(AdmissionMode.BLIND, 20_000, 20_000, MODULUS)
+SMALLEST = replace(BLIND, key=b"\x80" + bytes(254) + b"\x03")
 
 
 def test_issuer_keys_are_replaced_as_a_list() -> None:
     """The newest link lists all keys that admit people; an empty list admits nobody by a token."""
     team = Team.found(ANNA)
-    assert team.do((IssuerKeys((GRANT, BLIND)), [ANNA])).issuer_keys == (GRANT, BLIND)
+    assert team.do((IssuerKeys((GRANT, BLIND, SMALLEST)), [ANNA])).issuer_keys == (GRANT, BLIND, SMALLEST)
     assert team.do((IssuerKeys(()), [ANNA])).issuer_keys == ()
 
 
@@ -47,6 +50,12 @@ FALSE_KEYS: list[tuple[str, Payload, str]] = [
         "bad_issuer_keys",
     ),
     ("a key for a mode that has none", issuer(AdmissionMode.OPEN, GRANT.key), "bad_issuer_keys"),
+    ("a modulus for a mode that has none", issuer(AdmissionMode.OPEN, MODULUS), "bad_issuer_keys"),
+    (
+        "a signing key that looks like a modulus",
+        issuer(AdmissionMode.BLIND, b"\x80" + bytes(30) + b"\x01"),
+        "bad_issuer_keys",
+    ),
     ("a signing key of small order", issuer(AdmissionMode.GRANT, bytes(32)), "bad_key"),
     ("a modulus where a signing key belongs", issuer(AdmissionMode.GRANT, MODULUS), "bad_key"),
     ("a signing key where a modulus belongs", issuer(AdmissionMode.BLIND, GRANT.key), "bad_issuer_keys"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -138,6 +139,14 @@ def test_times_that_go_back_count_as_those_before() -> None:
     assert ticket.agree()
 
 
+def test_judging_again_what_is_known_changes_nothing() -> None:
+    """Times begin anew with the first entry: none counts as written after the last."""
+    ticket = closed()
+    before, verdicts = ticket.anna.state, ticket.anna.verdicts
+    ticket.anna.thread.judge_again(ticket.team.roster)
+    assert (ticket.anna.state, ticket.anna.verdicts) == (before, verdicts)
+
+
 def test_before_sending_a_client_asks_the_same_rules() -> None:
     """What others would call nonconforming is refused with words before it is sent."""
     ticket = closed()
@@ -199,9 +208,8 @@ def test_a_barrier_decides_for_everybody(upto: int, first: Verdict, second: Verd
     """Attack 52: up to the barrier's number entries of a removed device count, above it they are forged."""
     ticket, _ = removal(upto)
     assert [entry.verdict for entry in ticket.anna.thread.entries[1:3]] == [first, second]
-    assert all(
-        entry.inner is None for entry in ticket.anna.thread.entries[1:3] if entry.verdict is Verdict.FORGED
-    )
+    forged = [entry for entry in ticket.anna.thread.entries[1:3] if entry.verdict is Verdict.FORGED]
+    assert all(entry.inner is None and entry.body is None for entry in forged)
     assert ticket.agree()
 
 
@@ -227,13 +235,84 @@ def test_the_first_item_of_one_barrier_counts() -> None:
     ticket, _ = removal(None)
     revoked = revocation_of_ben(ticket)
     items = (BarrierItem(bytes_of(7), 0), BarrierItem(revoked, 1), BarrierItem(revoked, 9))
-    ticket.say(ticket.anna, Kind.BARRIER, BarrierBody(items))
+    said = ticket.say(ticket.anna, Kind.BARRIER, BarrierBody(items))
+    assert said is ticket.user.thread.entries[-1]
     assert ticket.anna.thread.barrier(BEN.device_id) == 1
 
 
 def bytes_of(number: int) -> Hash:
     """Return a hash of nothing."""
     return Hash(bytes([number]) * 32)
+
+
+def test_who_was_removed_has_no_word_in_it() -> None:
+    """What ben dates back to before his removal cannot say that he is to be believed."""
+    ticket = Ticket.begin()
+    ben = ticket.catch_up(ticket.admin(BEN))
+    ticket.team.remove(BEN, ANNA)
+    ticket.use_roster()
+    ticket.post(ben.seal(Kind.BARRIER, BarrierBody((BarrierItem(revocation_of_ben(ticket), 9),))))
+    assert ticket.anna.thread.barrier(BEN.device_id) is None
+    assert ticket.anna.verdicts[1] == (Verdict.UNVERIFIABLE, "removed_device")
+
+
+def a_users(ticket: Ticket, said: BarrierBody) -> bytes:
+    """Return what a user says of a removal."""
+    return ticket.craft(ticket.user, Kind.BARRIER, said)
+
+
+def an_auditors(ticket: Ticket, said: BarrierBody) -> bytes:
+    """Return what somebody says who may only read."""
+    return ticket.craft(ticket.catch_up(ticket.admin(AUDITOR)), Kind.BARRIER, said)
+
+
+def with_an_older_head(ticket: Ticket, said: BarrierBody) -> bytes:
+    """Return what anna says with a head after the removal, but before the one that she cited last."""
+    head = ticket.team.roster.head
+    ticket.team.do((replace(DEFAULT, external_url="https://example.org"), [ANNA]))
+    ticket.use_roster()
+    ticket.say(ticket.anna, Kind.MESSAGE, text("hello"))
+    return ticket.craft(ticket.anna, Kind.BARRIER, said, roster_head=head)
+
+
+@pytest.mark.parametrize("made", [a_users, an_auditors, with_an_older_head])
+def test_only_good_entries_of_writers_are_barriers(made: Callable[[Ticket, BarrierBody], bytes]) -> None:
+    """Nobody else's word, and no word that breaks a rule, makes a removed device believed."""
+    ticket, _ = removal(None)
+    opened = ticket.post(made(ticket, BarrierBody((BarrierItem(revocation_of_ben(ticket), 9),))))
+    assert opened.verdict is Verdict.NONCONFORMING
+    assert ticket.anna.thread.barrier(BEN.device_id) is None
+
+
+def test_a_barrier_for_one_of_two_removed_devices_counts_at_once() -> None:
+    """What it says of ben is believed although it says nothing of cleo."""
+    cleo = device("cleo")
+    ticket, _ = removal(None)
+    ticket.team.add(cleo, ANNA)
+    ticket.use_roster()
+    ticket.say(ticket.catch_up(ticket.admin(cleo)), Kind.MESSAGE, text("hello"))
+    ticket.team.remove(cleo, ANNA)
+    ticket.use_roster()
+    ticket.say(ticket.anna, Kind.BARRIER, BarrierBody((BarrierItem(revocation_of_ben(ticket), 1),)))
+    assert ticket.anna.thread.entries[2].verdict is Verdict.FORGED
+    assert ticket.anna.thread.barrier(cleo.device_id) is None
+
+
+def test_a_barrier_falls_with_its_author() -> None:
+    """Who hears later that anna was removed before her word came no longer follows it."""
+    cleo = device("cleo")
+    ticket, _ = removal(None)
+    known = ticket.team.add(cleo, ANNA)
+    ticket.use_roster()
+    ticket.team.remove(ANNA, cleo)
+    ticket.say(ticket.anna, Kind.BARRIER, BarrierBody((BarrierItem(revocation_of_ben(ticket), 2),)))
+    late = ticket.admin(cleo)
+    late.thread.policies = known
+    ticket.catch_up(late)
+    assert late.thread.barrier(BEN.device_id) == 2
+    late.thread.judge_again(ticket.team.roster)
+    assert late.thread.barrier(BEN.device_id) is None
+    assert late.verdicts[3] == (Verdict.UNVERIFIABLE, "removed_device")
 
 
 def test_who_was_never_removed_has_no_barrier() -> None:
