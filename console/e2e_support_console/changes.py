@@ -34,7 +34,7 @@ async def carry_out(desk: Desk, build: Build) -> Proposal | None:
         UsageError, TrustError, PeerError: what ``build`` or the relay says.
     """
     for _ in range(ATTEMPTS_MAX):
-        await desk.team.refresh()
+        await desk.team.refresh(even_shut=True)
         batch = build(desk.roster)
         if batch is None:
             return None

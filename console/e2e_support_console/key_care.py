@@ -63,7 +63,7 @@ class KeyCare:
             TransportError, TrustError, PeerError: relay or team are not as they must be.
         """
         desk = self._desk
-        await desk.team.refresh()
+        await desk.team.refresh(even_shut=True)
         newest = desk.roster.epoch.epoch
 
         def build(roster: TrustedRoster) -> Batch | None:

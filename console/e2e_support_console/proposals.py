@@ -111,7 +111,7 @@ class Proposals:
         found = next((one for one in await self.list() if one.number == number), None)
         desk.writer()
         if found is None:
-            raise UsageError("no_proposal", f"there is no open proposal {number}", hint="See `proposals`.")
+            raise UsageError("no_proposal", f"there is no open proposal {number}", hint="See `e2e-admin proposals`.")
         batch = found.batch
         if found.missing:
             batch = cosign(batch, desk.roster, desk.team.keys, desk.bundle)
@@ -147,7 +147,7 @@ async def post(desk: Desk, batch: Batch) -> bool:
         if refused.code != "head_moved":
             raise
         return False
-    await desk.team.refresh()
+    await desk.team.refresh(even_shut=True)
     return True
 
 

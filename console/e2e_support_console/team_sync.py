@@ -66,22 +66,25 @@ class TeamSync(RosterSync):
         pin = SupportLink.parse(bundle.link)
         team = cls(relay, pin, await links(store), bundle, store)
         team._kept = set(await kept_epochs(store))
-        for epoch in sorted(team._kept, reverse=True):
-            await team._open_kept(epoch)
+        for record in team._in_turn(team.roster.epochs) if team.known else ():
+            await team._open_kept(record.epoch)
         return team
 
     async def _open_kept(self, epoch: int) -> None:
         """Open a kept epoch whose seed no later ring held."""
-        records = self.roster.epochs
-        if epoch in self.keys.missing(records) and self._has_box(records[epoch]):
+        if epoch in self._kept and epoch in self.keys.missing(self.roster.epochs):
             package = await package_of(self._store, epoch)
             assert package is not None  # noqa: S101 - it is kept
-            self.keys.add(records, package)
+            self._open(package)
 
-    async def refresh(self) -> int:
+    async def refresh(self, *, even_shut: bool = False) -> int:
         """Fetch, verify and keep new links and the boxes of epochs; return how many links there were.
 
         A relay that was restored from a backup gets back what it lost; an alarm says so (attack 88).
+
+        Args:
+            even_shut: go on where the newest epoch does not open here: for whoever changes the team, and begins
+                another one.
 
         Raises:
             TrustError: as ``RosterSync.refresh``, or ``no_box``, ``bad_package``, ``bad_epoch``.
@@ -93,7 +96,14 @@ class TeamSync(RosterSync):
             spare = await self._spare([package.epoch for package in opened])
             if new or opened or spare:
                 await self._keep(opened, spare)
+            if self.is_shut and not even_shut:
+                raise self.keys.shut[self.roster.epoch.epoch]
         return new
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether the newest epoch does not open here: nothing may be sealed under it."""
+        return self.roster.epoch.epoch in self.keys.shut
 
     def policy_at(self, seq: int) -> Policy:
         """Return the policy that held once the link ``seq`` stood, in the newest roster there is."""
@@ -162,12 +172,13 @@ class TeamSync(RosterSync):
         """Open the newest epoch, and older ones whose seeds its ring did not hold."""
         records = self.roster.epochs
         opened: list[EpochPackage] = []
-        for record in reversed(records):
-            if record.epoch in self.keys.missing(records) and self._has_box(record):
+        for record in self._in_turn(records):
+            if record.epoch in self.keys.missing(records) and record.epoch not in self.keys.shut:
                 package = await self._relay.package(self.pin.team_id, record.epoch)
-                self.keys.add(records, package)
+                self.roster.check_package(package)
+                self._open(package)
                 opened.append(package)
-        if records[-1].epoch in self.keys.missing(records):
+        if records[-1].epoch in self.keys.missing(records) and not self.is_shut:
             if self._device_id not in self.roster.devices_ever:
                 raise _not_approved()
             raise TrustError(
@@ -176,6 +187,20 @@ class TeamSync(RosterSync):
                 hint="What it has opened before can still be read. Ask an owner of the team.",
             )
         return opened
+
+    def _in_turn(self, records: Sequence[EpochRecord]) -> list[EpochRecord]:
+        """Return the epochs with a box for this device, the newest first; a newcomer begins with their own.
+
+        Whoever made that one let them in; if a later one names another locator, it is that one which is false.
+        """
+        boxed = [record for record in records if self._has_box(record)]
+        is_newcomer = len(self.keys.missing(records)) == len(records)
+        return [*(boxed[:1] if is_newcomer else ()), *reversed(boxed)]
+
+    def _open(self, package: EpochPackage) -> None:
+        """Open an epoch, or note that it is shut: whoever made it so must not stop this device (attack 111)."""
+        with suppress(TrustError):
+            self.keys.add(self.roster.epochs, package)
 
     def _has_box(self, record: EpochRecord) -> bool:
         return any(box.device_id == self._device_id for box in record.boxes)

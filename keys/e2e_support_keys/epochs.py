@@ -168,7 +168,7 @@ class TeamKeys:
         self._without_history: frozenset[DeviceId] = frozenset()
         self._seeds: dict[int, Secret] = {}
         self._opened: dict[int, EpochKeys] = {}
-        self._refused: set[int] = set()
+        self._refused: dict[int, TrustError] = {}
 
     def add(self, records: Sequence[EpochRecord], package: EpochPackage) -> None:
         """Open this device's box of an epoch, and the ring if the box gives its key. All or nothing.
@@ -184,8 +184,8 @@ class TeamKeys:
         check_package(_record(records, package), package)
         try:
             opened = self._open(records, package)
-        except TrustError:
-            self._refused.add(package.epoch)
+        except TrustError as error:
+            self._refused[package.epoch] = TrustError(error.code, error.message, hint=error.hint)
             raise
         self._locator = opened.locator
         self._seeds |= opened.seeds
@@ -254,9 +254,9 @@ class TeamKeys:
         return max(self._seeds)
 
     @property
-    def shut(self) -> frozenset[int]:
-        """The epochs that are as they were signed and do not open here: whoever made them made them so (attack 111)."""
-        return frozenset(self._refused - self._seeds.keys())
+    def shut(self) -> Mapping[int, TrustError]:
+        """The epochs that are as they were signed and do not open here, and why: they were made so (attack 111)."""
+        return {number: error for number, error in self._refused.items() if number not in self._seeds}
 
     @property
     def locator(self) -> Secret:

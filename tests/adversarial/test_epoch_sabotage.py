@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from adversarial.test_member_attacks import bad_epoch, code_of
 from crew import Crew
 from e2e_support.crypto.secret import Secret
 from e2e_support.epoch import epoch_record
@@ -16,10 +18,14 @@ from e2e_support.roster import next_bodies
 from e2e_support.roster_links import sign_link
 from e2e_support.vocab import Role, Verdict
 from e2e_support.wire import Batch, EpochBox, EpochPackage
+from e2e_support_client import clock
+from e2e_support_console.team import TeamClient
+from e2e_support_console.team_space import team_space
 from e2e_support_keys.changes import add_device_batch
-from e2e_support_keys.epochs import SealedRing, TeamKeys, make_epoch
+from e2e_support_keys.epochs import NewEpoch, SealedRing, TeamKeys, make_epoch
 from e2e_support_keys.recovery import drill, recover, recovery_device
 from keys_room import KEY, refused
+from team_room import TeamRoom
 
 SHEET = recovery_device(KEY)
 Spoil = Callable[[Crew, EpochPackage], EpochPackage]
@@ -134,3 +140,83 @@ def test_a_device_that_missed_an_epoch_begins_none() -> None:
 def _nothing_opened(crew: Crew, name: str) -> TeamKeys:
     device = crew.devices[name]
     return TeamKeys(crew.roster.team_id, device.device_id, device.kem())
+
+
+# --- the same with whole consoles --------------------------------------------------------------------------------
+
+
+async def spoil_epoch(team: TeamClient, room: TeamRoom) -> None:
+    """Let a device begin an epoch that opens for nobody else."""
+    own = team.desk.bundle.device_id
+
+    def spoilt(_keys: TeamKeys, epoch: NewEpoch) -> NewEpoch:
+        boxes = tuple(
+            box if box.device_id == own else replace(box, sealed=bytes(len(box.sealed)))
+            for box in epoch.package.boxes
+        )
+        said = epoch_record(team.desk.team_id, 1, KEY, boxes, epoch.package.ring)
+        return NewEpoch(replace(epoch.record, boxes=said.boxes), replace(epoch.package, boxes=boxes))
+
+    await bad_epoch(team, room, spoilt)
+
+
+async def test_111_consoles_go_on_after_a_spoilt_epoch(tmp_path: Path) -> None:
+    """Attack 111: consoles say what is wrong, an owner removes who did it, and all work on, also after a restart."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        ben, cleo = [await room.add(anna, name) for name in ("Ben", "Cleo")]
+        user = await room.ticket()
+        for team in (anna, ben, cleo):
+            await team.catch_up()
+        await spoil_epoch(ben, room)
+        for team in (anna, cleo):
+            assert await code_of(team.sync) == "no_box"
+            assert [alarm.code for alarm in await team.alarms()] == ["no_box"]
+            assert await code_of(lambda team=team: team.inbox.reply(user.number, "For whom?")) == "no_box"
+        assert await anna.members.remove("Ben") is None
+        await cleo.close()
+        cleo = await room.console("Cleo")
+        for team in (anna, cleo):
+            await team.catch_up()
+            await team.inbox.reply(user.number, "Still here.")
+        await anna.close()
+        anna = await room.console("Anna")
+        await anna.catch_up()
+        assert "epoch_no_box" in {alarm.code for alarm in await anna.alarms()}
+
+
+async def test_111_a_rotation_is_enough(tmp_path: Path) -> None:
+    """Attack 111: any other agent's rotation ends a spoilt epoch for all."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        ben, cleo = [await room.add(anna, name) for name in ("Ben", "Cleo")]
+        user = await room.ticket()
+        await spoil_epoch(ben, room)
+        assert await cleo.keys.rotate() is None
+        for team in (cleo, anna, ben):
+            await team.catch_up()
+            await team.inbox.reply(user.number, "Still here.")
+
+
+async def test_111_a_newcomer_is_not_led_to_another_team_space(tmp_path: Path) -> None:
+    """Attack 111: an epoch that names another locator before a newcomer first looks is shut to them like to all."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        ben = await room.add(anna, "Ben")
+        await ben.catch_up()
+        cleo = await room.add(anna, "Cleo")
+
+        def elsewhere(keys: TeamKeys, epoch: NewEpoch) -> NewEpoch:
+            everybody = tuple(ben.desk.roster.devices.values())
+            return make_epoch(
+                *(ben.desk.team_id, epoch.record.epoch, everybody),
+                locator=Secret.random(clock.random),
+                older={},
+                random=clock.random,
+            )
+
+        await bad_epoch(ben, room, elsewhere)
+        assert await code_of(cleo.sync) == "bad_epoch"
+        assert await anna.keys.rotate() is None
+        await cleo.catch_up()
+        assert team_space(cleo.desk) == team_space(anna.desk)
