@@ -136,7 +136,7 @@ class LogReader(LogPlace):
             recipients = tuple(box.recipient for box in entry.boxes)
             good = recipients == wanted and entry.gen == self.gen + 1
         else:
-            good = self.gen >= 0 and entry.gen == self.gen
+            good = entry.gen == self.gen
         if not good:
             raise PeerError("bad_order", "boxes or generation do not follow")
 

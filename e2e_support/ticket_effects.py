@@ -138,7 +138,7 @@ _EFFECTS: Final[dict[Kind, Callable[[TicketState, TicketState, Fact, Policy], Ti
 
 def _reopened(before: TicketState, after: TicketState) -> TicketState:
     """Forget how a ticket ended if it is open again; the note of its resolution stays in the log."""
-    if before.lifecycle is Lifecycle.OPEN or after.lifecycle is not Lifecycle.OPEN:
+    if after.lifecycle is not Lifecycle.OPEN:
         return after
     count = after.reopen_count + (before.lifecycle is Lifecycle.CLOSED)
     return replace(

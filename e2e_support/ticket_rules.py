@@ -67,9 +67,9 @@ def _table_reason(state: TicketState, fact: Fact, _policy: Policy) -> str:
         return "not_allowed"
     if state.lifecycle in row:
         return ""
-    if state.lifecycle is Lifecycle.CLOSED:
-        return "closed"
-    return "not_closed" if fact.kind is Kind.REOPEN else "not_allowed"
+    return (
+        "closed" if state.lifecycle is Lifecycle.CLOSED else "not_closed"
+    )  # an open one is only not reopened
 
 
 def _message_reason(state: TicketState, fact: Fact, policy: Policy) -> str:

@@ -127,7 +127,7 @@ def erase_due(state: TicketState, policy: Policy) -> int:
 
 
 def label(state: TicketState, policy: Policy, *, staff: frozenset[Condition] | None = None) -> LabelRule:
-    """Return the status that people see: the first rule of the side's table that holds.
+    """Return the status that people see: the first rule of the side's table that holds; the last one always does.
 
     Args:
         state: the ticket.
@@ -136,7 +136,7 @@ def label(state: TicketState, policy: Policy, *, staff: frozenset[Condition] | N
     """
     facts = _conditions(state, policy) | (staff or frozenset())
     rules = policy.labels_user if staff is None else policy.labels_staff
-    return next((rule for rule in rules if facts.issuperset(rule.conditions)), rules[-1])
+    return next(rule for rule in rules if facts.issuperset(rule.conditions))
 
 
 def count_text(text: str) -> int:

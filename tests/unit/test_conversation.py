@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 
-from e2e_support.content import BarrierBody, EmptyBody, OpenForBody
+from e2e_support.content import Author, BarrierBody, EmptyBody, OpenForBody
 from e2e_support.conversation import Draft
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
@@ -16,7 +17,7 @@ from e2e_support.limits import ENTRY_MAX
 from e2e_support.log_place import PROOFS_MAX
 from e2e_support.roster_links import NO_HASH, RelayKeys
 from e2e_support.user import make_card, read_card, user_key
-from e2e_support.vocab import Kind, Verdict
+from e2e_support.vocab import AuthorRole, Direction, Kind, Verdict
 from e2e_support.wire import Head, Stored
 from team_builder import EPOCH, seed_of
 from ticket_builder import ANNA, BEN, RELAY, Side, TeamPort, Ticket, reveal, text
@@ -42,6 +43,36 @@ def test_user_and_team_talk() -> None:
     assert (answer.body, question.body) == (text("Which month?"), text("May."))
     assert ticket.user.verdicts == [(Verdict.OK, "")] * 3
     assert ticket.agree()
+
+
+UNKNOWN = cast("AuthorRole", 9)
+
+
+def a_device_of_another_role(ticket: Ticket) -> bytes:
+    """Return what anna's device signs in a role that this program does not know."""
+    return ticket.craft(ticket.anna, author=Author(UNKNOWN, ANNA.device_id))
+
+
+def a_key_of_another_role(ticket: Ticket) -> bytes:
+    """Return a first entry under a key of nobody's."""
+    return ticket.craft(
+        ticket.user, Kind.OPEN, ticket.opening(), key=KEY, gen=0, boxes=ticket.boxes(KEY, 0),
+        direction=Direction.TEAM_TO_USER, author=Author(UNKNOWN, OTHER_RELAY.public), signer=OTHER_RELAY,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("begun", "made"),
+    [(Ticket.begin, a_device_of_another_role), (Ticket.empty, a_key_of_another_role)],
+    ids=["a device", "a key"],
+)
+def test_an_author_of_an_unknown_role_is_nobody(
+    begun: Callable[[], Ticket], made: Callable[[Ticket], bytes]
+) -> None:
+    """A role that a later version may bring entitles to nothing here."""
+    ticket = begun()
+    opened = ticket.post(made(ticket))
+    assert (opened.verdict, opened.reason) == (Verdict.FORGED, "bad_author")
 
 
 # --- a roster that has moved on ----------------------------------------------------------------------------

@@ -134,7 +134,7 @@ BAD_OPENINGS: dict[str, tuple[str, Policy, dict[str, Any]]] = {
     "priority unknown": ("unknown_priority", USER_PRIORITY, {"priority": "nonsense"}),
     "field unknown": ("unknown_field", DEFAULT, {"fields": (Pair("nonsense", "x"),)}),
     "choice unknown": ("unknown_field", DEFAULT, {"fields": (Pair("impact", "x"),)}),
-    "field twice": ("unknown_field", DEFAULT, {"fields": (Pair("impact", "x"), Pair("impact", "Only me"))}),
+    "field twice": ("unknown_field", DEFAULT, {"fields": (Pair("impact", "Only me"),) * 2}),
     "field missing": ("field_missing", REQUIRED, {}),
     "field empty": ("field_missing", REQUIRED, {"fields": (Pair("feature", ""),)}),
     "debug data": ("debug_off", policy(debug_data=DebugMode.OFF), {"debug": b"{}"}),
@@ -376,7 +376,7 @@ FILES: dict[str, tuple[str, Policy, Kind, tuple[Attachment, ...]]] = {
     "any kind": ("", DEFAULT, Kind.MESSAGE, (attached(media_type="text/plain"),)),
     "ten": ("", DEFAULT, Kind.MESSAGE, (attached(),) * 10),
     "eleven": ("too_many_attachments", DEFAULT, Kind.MESSAGE, (attached(),) * 11),
-    "too large": ("attachment_too_large", DEFAULT, Kind.MESSAGE, (attached(25 * 2**20 + 1),)),
+    "too large": ("attachment_too_large", DEFAULT, Kind.MESSAGE, (attached(), attached(25 * 2**20 + 1))),
     "full": ("ticket_full", policy(attachments={"ticket_bytes_max": 29}), Kind.MESSAGE, (attached(),) * 2),
     "just full": ("", policy(attachments={"ticket_bytes_max": 30}), Kind.MESSAGE, (attached(),) * 2),
     "with a close": ("", DEFAULT, Kind.CLOSE, (attached(),)),
@@ -504,12 +504,14 @@ def test_closing_and_reopening() -> None:
     by_team = after(closed, Kind.REOPEN, TEAM, ReopenBody("Not done."))
     assert (by_user.waiting_since, by_user.last_by, by_user.reopen_count) == (100, USER, 1)
     assert (by_team.waiting_since, by_team.last_by, by_team.reopen_count) == (0, TEAM, 1)
+    assert (closed.last_user_seq, by_user.last_user_seq, by_team.last_user_seq) == (0, 1, 0)
 
 
 @pytest.mark.parametrize("kind", [Kind.BARRIER, Kind.REKEY, Kind.ACKNOWLEDGEMENT, Kind.DUMMY])
 def test_what_nobody_sees_changes_nothing(kind: Kind) -> None:
     """Not even when the ticket was last changed."""
-    assert after(state(CLOSED), kind, TEAM, BODIES[kind]) == state(CLOSED)
+    noted = state(CLOSED, auto_closed=True, auto_noted=True)
+    assert after(noted, kind, TEAM, BODIES[kind]) == noted
 
 
 def test_the_table_is_closed() -> None:

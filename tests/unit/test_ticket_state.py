@@ -88,12 +88,13 @@ def test_a_resolved_ticket_closes_at_its_second(now: int, lifecycle: Lifecycle) 
     answered = told(begun(PANEL), Kind.MESSAGE, TEAM, HELLO, SOLVED - 1, PANEL)
     resolved = told(answered, Kind.RESOLUTION, TEAM, SOLUTION, SOLVED, PANEL)
     assert resolved.waiting_user
+    resolved = replace(resolved, waiting_since=SOLVED)  # a reply that left it resolved
     state = advance(resolved, now)
     assert state.lifecycle is lifecycle
     closed = lifecycle is CLOSED
     assert (state.closed_at, state.auto_closed) == ((DUE, True) if closed else (0, False))
     assert state.updated_at == (DUE if closed else SOLVED)
-    assert state.waiting_user is not closed
+    assert (state.waiting_user, state.waiting_since) == (not closed, 0 if closed else SOLVED)
 
 
 def test_where_the_policy_says_nothing_nothing_closes() -> None:
@@ -301,6 +302,7 @@ def test_what_the_team_says_first_keeps_the_rules(name: str) -> None:
     reason, policy, changes = OPENINGS_FOR[name]
     opened, found = judge(None, fact(Kind.OPEN_FOR, TEAM, opening_for(**changes), BEGUN, seq=0), policy)
     assert (found, opened is None) == (reason, bool(reason))
+    assert opened is None or opened.priority == changes.get("priority", opened.priority)
 
 
 def test_who_opens_for_a_user_and_when() -> None:
