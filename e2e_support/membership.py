@@ -156,7 +156,7 @@ class Membership:
         if len(self.owners) < threshold:
             raise refuse(
                 "owners_below_threshold",
-                f"{len(self.owners)} owners would be left, but {threshold} must sign",
+                f"too few owners would be left: {len(self.owners)}, and {threshold} must sign",
                 "Add an owner or lower the threshold first.",
             )
         return replace(self, threshold=threshold)

@@ -288,8 +288,8 @@ def width(text: str) -> int:
 
 
 def count(number: int, one: str) -> str:
-    """Return a number with its noun."""
-    return f"{number} {one if number == 1 else one + 's'}"
+    """Return a number with its noun, of which there is one in the singular."""
+    return f"{number} {one if number == 1 else one + ('es' if one.endswith('x') else 's')}"
 
 
 def _offers(ticket: Ticket) -> str:

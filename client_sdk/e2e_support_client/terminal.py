@@ -70,6 +70,8 @@ class Parser(argparse.ArgumentParser):
         left = len(rest) == 1 and (rest[0][:1] != "-" or " " in rest[0])  # argparse's own rule for texts
         if last and left and getattr(known, last.dest) is last.default:
             setattr(known, last.dest, rest.pop())
+        if rest and self._subparsers is None:  # the command names its own help, and not that of all commands
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
         return known, rest
 
     def error(self, message: str) -> NoReturn:

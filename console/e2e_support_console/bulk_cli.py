@@ -115,7 +115,7 @@ def _show(terminal: Terminal, outcome: Outcome) -> None:
         raise UsageError(
             "some_refused",
             f"{len(refused)} of {len(refused) + len(outcome.done)} tickets refused it",
-            hint="The others took it. Each reason stands beside its number.",
+            hint=f"{'The others took it. ' * bool(outcome.done)}Each reason stands beside its number.",
         )
 
 

@@ -132,7 +132,7 @@ def _conditions(desk: Desk, filters: Filters, query: Query, *, now: int) -> Iter
         ("category", filters.category, [category.id for category in policy.categories]),
     ):
         if value:
-            yield f"{name} = ?", (_known(name, value, known),)
+            yield f"{name} = ?", (require_known(name, value, known),)
     if filters.assignee:
         nobody = filters.assignee.strip().casefold() == NOBODY
         yield "assignee = ?", (b"" if nobody else member_called(desk, filters.assignee),)
@@ -148,8 +148,17 @@ def _view(name: str) -> View:
     return view
 
 
-def _known(name: str, value: str, known: list[str]) -> str:
-    """Return an id; one that the policy does not name any more may still stand in tickets that nothing has moved."""
+def require_known(name: str, value: str, known: list[str]) -> str:
+    """Return an id of the policy; older ones may still stand in tickets that nothing has moved, and cannot be named.
+
+    Args:
+        name: what kind of id it is, for people.
+        value: the id.
+        known: all of that kind.
+
+    Raises:
+        UsageError: ``unknown_status``, ``unknown_priority`` or ``unknown_category``.
+    """
     if value not in known:
         there = ", ".join(dict.fromkeys(known)) or "none"
         raise UsageError(f"unknown_{name}", f"there is no {name} {value}", hint=f"There are: {there}.")

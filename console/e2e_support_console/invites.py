@@ -64,7 +64,9 @@ async def invitation_for(queries: Queries, name: str) -> Invited:
     sql = "SELECT link, code, offer, history FROM invitations WHERE name = ? AND stage <> ?"
     row = await queries.fetch_one(sql, name, _OVER)
     if row is None:
-        raise UsageError("not_invited", f"{name} was not invited from this device", hint="See `member list`.")
+        raise UsageError(
+            "not_invited", f"{name} was not invited from this device", hint="See `e2e-admin member list`."
+        )
     return _invited(row)
 
 

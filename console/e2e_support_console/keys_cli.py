@@ -21,6 +21,7 @@ from e2e_support_console.shell import (
     say_done,
     synced,
     unlocked,
+    whole,
 )
 from e2e_support_console.team import TeamClient
 from e2e_support_keys.audit import Finding
@@ -40,8 +41,12 @@ def key_commands(commands: Commands, team: Commands) -> None:
     add_command(keys, "self-check", _self_check, "answer a test ticket and look through all keys")
     add_command(keys, "drill", _drill, "try the recovery sheets without changing anything")
     recovery = add_command(keys, "recovery", _recovery, "make a recovery sheet, shown once")
-    recovery.add_argument("--shares", metavar="N", type=int, default=1, help="split it over so many sheets")
-    recovery.add_argument("--threshold", metavar="K", type=int, default=1, help="so many are needed together")
+    recovery.add_argument(
+        "--shares", metavar="N", type=whole(1), default=1, help="split it over so many sheets"
+    )
+    recovery.add_argument(
+        "--threshold", metavar="K", type=whole(1), default=1, help="so many are needed together"
+    )
     passphrase = add_command(
         keys, "passphrase", _passphrase, "lock this device's keys with another passphrase"
     )

@@ -29,6 +29,7 @@ from e2e_support.vocab import Kind, Lifecycle
 from e2e_support_client import clock
 from e2e_support_client.plain import plain_line
 from e2e_support_console import names
+from e2e_support_console.filters import require_known
 from e2e_support_console.model import InboxTicket
 from e2e_support_console.names import member_called
 from e2e_support_console.status_plan import SharedStep, StaffStep, Standing, Step, flag, plan
@@ -108,15 +109,17 @@ class TicketLife(TicketDesk):
         return await self._line(row)
 
     async def set_priority(self, number: str, level: str) -> InboxTicket:
-        """Set a ticket's priority, by the id of a level."""
-        if not level:
-            raise refusal("unknown_priority")
+        """Set a ticket's priority, by the id of a level; where the team has none, the rules say so."""
+        self._desk.writer()
+        levels = [one.id for one in self._desk.roster.policy.priority.levels]
+        if levels or not level:
+            require_known("priority", level, levels)
         return await self._write(number, Kind.FIELDS, FieldsBody("", level, b"", ()))
 
     async def set_category(self, number: str, category: str) -> InboxTicket:
         """Set a ticket's category, by its id."""
-        if not category:
-            raise refusal("unknown_category")
+        self._desk.writer()
+        require_known("category", category, [one.id for one in self._desk.roster.policy.categories])
         return await self._write(number, Kind.FIELDS, FieldsBody(category, "", b"", ()))
 
     # --- what only the team sees -------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from dataclasses import asdict, fields, replace
 
 from e2e_support.errors import UsageError
 from e2e_support_client import clock
+from e2e_support_client.render import count
 from e2e_support_client.terminal import Terminal
 from e2e_support_console import render
 from e2e_support_console.drafts_cli import point_at_stopped
@@ -15,7 +16,7 @@ from e2e_support_console.filters import VIEWS, Filters
 from e2e_support_console.lists import HITS
 from e2e_support_console.query import OPERATORS
 from e2e_support_console.render_lists import counts_text, found_json, found_text
-from e2e_support_console.shell import Commands, add_command, synced, unlocked
+from e2e_support_console.shell import Commands, add_command, synced, unlocked, whole
 from e2e_support_console.team import TeamClient
 
 
@@ -27,7 +28,7 @@ def list_commands(commands: Commands) -> None:
         "spam are left out unless --status or --view asks for them. All filters that are given must hold."
     )
     add_filters(inbox)
-    inbox.add_argument("--limit", metavar="N", type=int, help="at most so many")
+    inbox.add_argument("--limit", metavar="N", type=whole(1), help="at most so many")
     counts = add_command(commands, "counts", _counts, "count the tickets of each status")
     add_filters(counts)
     search = add_command(commands, "search", _search, "find words in tickets, notes, file names and users")
@@ -40,7 +41,7 @@ def list_commands(commands: Commands) -> None:
         help="words, and the operators below; all in quotes where a word begins with -",
     )
     search.add_argument(
-        "--limit", metavar="N", type=int, default=HITS, help="hits of each group (%(default)s)"
+        "--limit", metavar="N", type=whole(1), default=HITS, help="hits of each group (%(default)s)"
     )
     search.add_argument("--rebuild", action="store_true", help="make the index anew first")
 
@@ -108,5 +109,5 @@ async def _search(options: Namespace, terminal: Terminal) -> None:
 async def _point_at_alarms(team: TeamClient, terminal: Terminal) -> None:
     alarms = await team.alarms()
     if alarms:
-        what = f"there are {len(alarms)} alarms, the newest: {alarms[0].message}"
+        what = f"{count(len(alarms), 'alarm')}, the newest: {alarms[0].message}"
         terminal.tell(UsageError("alarms", what, hint="Look at them: e2e-admin alarms"))

@@ -28,7 +28,7 @@ from e2e_support_console.policy_render import (
     show_text,
 )
 from e2e_support_console.proposals import SIGNED_WITHIN
-from e2e_support_console.shell import Commands, add_command, group, proposal_text, synced, unlocked
+from e2e_support_console.shell import Commands, add_command, group, proposal_text, synced, unlocked, whole
 from e2e_support_console.team import TeamClient
 
 FILE_MAX: Final = 1024 * 1024  # bytes of JSON; a policy itself is far smaller
@@ -52,7 +52,7 @@ def policy_commands(commands: Commands) -> None:
         nargs="?",
         help="what the policy would become; without it: what was changed since the preset it was made from",
     )
-    diff.add_argument("--proposal", metavar="N", type=int, help="what a proposal would change, in full")
+    diff.add_argument("--proposal", metavar="N", type=whole(1), help="what a proposal would change, in full")
     setting = add_command(policy, "set", _set, "change settings")
     setting.add_argument("edits", metavar="CHANGE", nargs="+", help="KEY=VALUE and others, see below")
     setting.formatter_class = RawDescriptionHelpFormatter

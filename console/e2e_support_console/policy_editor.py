@@ -106,7 +106,9 @@ class PolicyEditor:
         policies = [payload for payload in payloads if isinstance(payload, Policy)]
         if not policies:
             raise UsageError(
-                "no_proposal", f"proposal {number} is none for a new policy", hint="See `proposals`."
+                "no_proposal",
+                f"proposal {number} is none for a new policy",
+                hint="See `e2e-admin proposals`.",
             )
         return policies[-1]
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
 
 from e2e_support.codec import Items, Message, Nested, Shape, Text, Uint, message_shapes
+from e2e_support.errors import UsageError
 from e2e_support.policy import Policy
 from e2e_support.policy_form import (
     bad_setting,
@@ -20,6 +21,7 @@ from e2e_support.policy_form import (
     read_policy,
     value_form,
 )
+from e2e_support_console.policy_hints import setting_hint
 
 NUMBER_MAX: Final = 20  # digits; what is longer is no number of any setting
 GRAMMAR: Final = """\
@@ -42,12 +44,19 @@ def edited(policy: Policy, edits: Iterable[str]) -> Policy:
         edits: changes, carried out in their order and checked together.
 
     Raises:
-        UsageError: ``bad_setting`` with the place and what may stand there.
+        UsageError: ``bad_setting`` with the place, what may stand there, and an example.
     """
     form: Any = json.loads(json.dumps(policy_form(policy)))
-    for edit in edits:
-        _edit(form, edit)
-    return read_policy(form)
+    key = ""
+    try:
+        for edit in edits:
+            key = edit.partition("=")[0]
+            _edit(form, edit)
+        return read_policy(form)
+    except UsageError as error:
+        path = error.message.partition(":")[0]
+        error.hint = setting_hint(policy, key if path == "policy" else path)  # as a whole it does not fit
+        raise
 
 
 def _edit(form: Any, edit: str) -> None:

@@ -13,7 +13,7 @@ from e2e_support_client.model import utc
 from e2e_support_client.plain import plain_text
 from e2e_support_client.terminal import Json, Terminal, iso, stamp
 from e2e_support_console.alarms import Alarm
-from e2e_support_console.shell import Commands, add_command, group, unlocked
+from e2e_support_console.shell import Commands, add_command, group, unlocked, whole
 
 
 def proof_commands(commands: Commands) -> None:
@@ -27,7 +27,7 @@ def proof_commands(commands: Commands) -> None:
     export = add_command(
         proof, "export", _export, "save a proof of this device's alarms, the newest by default"
     )
-    export.add_argument("--number", metavar="N", type=int, help="as `proof list` counts them")
+    export.add_argument("--number", metavar="N", type=whole(0), help="as `proof list` counts them")
     verify = add_command(proof, "verify", _verify, "check a proof; needs no keys and no network")
     for parser in (export, verify):
         parser.add_argument("path", metavar="PATH", type=Path)

@@ -111,7 +111,9 @@ class Proposals:
         found = next((one for one in await self.list() if one.number == number), None)
         desk.writer()
         if found is None:
-            raise UsageError("no_proposal", f"there is no open proposal {number}", hint="See `e2e-admin proposals`.")
+            raise UsageError(
+                "no_proposal", f"there is no open proposal {number}", hint="See `e2e-admin proposals`."
+            )
         batch = found.batch
         if found.missing:
             batch = cosign(batch, desk.roster, desk.team.keys, desk.bundle)

@@ -111,7 +111,10 @@ async def _macros(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
         found = await team.macros.list()
         text = "\n\n".join(_macro_text(one) for one in found)
-        terminal.show([_macro_json(one) for one in found], text or "There are no macros yet.")
+        terminal.show(
+            [_macro_json(one) for one in found],
+            text or "There are no macros yet: e2e-admin macros add ID STEP…",
+        )
 
 
 async def _macro_add(options: Namespace, terminal: Terminal) -> None:

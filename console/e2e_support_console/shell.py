@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from getpass import getpass
 from pathlib import Path
 from typing import Protocol
 
 from e2e_support.errors import SupportError, TransportError, UsageError
+from e2e_support.limits import INT_MAX
 from e2e_support_client.plain import plain_text
+from e2e_support_client.render import count
 from e2e_support_client.terminal import Command, Json, Terminal
 from e2e_support_console import render
 from e2e_support_console.founding import STORE_NAME
@@ -84,7 +87,7 @@ async def synced(team: TeamClient, terminal: Terminal) -> bool:
 
     def told(report: SyncReport) -> None:
         if report.left and not terminal.json and terminal.err.isatty():
-            print(f"{report.left} mailboxes are still to be fetched …", file=terminal.err)
+            print(f"{count(report.left, 'mailbox')} still to be fetched …", file=terminal.err)
 
     try:
         report = await team.catch_up(told)
@@ -112,6 +115,18 @@ def add_command(commands: Commands, name: str, command: Command, told: str) -> a
     parser.add_argument("--home", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     parser.set_defaults(run=command)
     return parser
+
+
+def whole(least: int, most: int = INT_MAX) -> Callable[[str], int]:
+    """Return what reads a whole number of a command line, and says which ones there are."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and least <= int(text[:20]) <= most):
+            bounds = f"from {least} to {most}" if most < INT_MAX else f"from {least} on"
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number {bounds}")
+        return int(text)
+
+    return read
 
 
 def numbered(commands: Commands, name: str, command: Command, told: str) -> argparse.ArgumentParser:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from argparse import Namespace
 
 from e2e_support.limits import DEVICES_MAX
@@ -16,6 +15,7 @@ from e2e_support_console.shell import (
     proposal_text,
     say_done,
     unlocked,
+    whole,
 )
 
 
@@ -30,9 +30,9 @@ def team_commands(commands: Commands, team: Commands) -> None:
     cosigning = add_command(
         commands, "cosign", _cosign, "sign a proposal; the last one needed carries it out"
     )
-    cosigning.add_argument("number", metavar="N", type=int, help="as `proposals` lists it")
+    cosigning.add_argument("number", metavar="N", type=whole(1), help="as `proposals` lists it")
     threshold = add_command(team, "threshold", _threshold, "set how many owners must agree")
-    threshold.add_argument("owners", metavar="K", type=_owners, help="1 to 256")
+    threshold.add_argument("owners", metavar="K", type=whole(1, DEVICES_MAX), help="1 to 256")
 
 
 # --- proposals -------------------------------------------------------------------------------------------
@@ -53,16 +53,12 @@ async def _cosign(options: Namespace, terminal: Terminal) -> None:
         say_gone(team, terminal, before, proposal, "Signed, and carried out.")
 
 
-def _owners(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) <= DEVICES_MAX:
-        raise argparse.ArgumentTypeError(f"{text} is no number from 1 to {DEVICES_MAX}")
-    return int(text)
-
-
 async def _threshold(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
         proposal = await team.members.set_threshold(options.owners)
-        say_done(terminal, proposal, f"From now on {options.owners} owners must agree.")
+        one = options.owners == 1
+        agree = "one owner is enough" if one else f"{options.owners} owners must agree"
+        say_done(terminal, proposal, f"From now on {agree}.")
 
 
 # --- what people read ------------------------------------------------------------------------------------

@@ -198,7 +198,7 @@ def _signed(roster: TrustedRoster, bodies: Sequence[LinkBody], signer: DeviceBun
         roster = advance(roster, link)
         links.append(link)
     if not any(link.signatures for link in links):
-        raise _nothing_to_sign("this device may sign none of it")
+        raise _nothing_to_sign("this is not for this device's role to change", "Ask an owner of the team.")
     return tuple(link.data for link in links)
 
 
@@ -239,7 +239,9 @@ def cosign(batch: Batch, roster: TrustedRoster, keys: TeamKeys, signer: DeviceBu
     after, wanting = _look_ahead(batch, roster)
     mine = {one.seq for one in wanting if signer.device_id in one.devices}
     if not mine:
-        raise _nothing_to_sign("it has no place for this device's signature")
+        raise _nothing_to_sign(
+            "it has no place for this device's signature", "Ask an owner; it may be complete already."
+        )
     for package in batch.packages:
         keys.check(after.epochs, package)
     first = len(roster.links)
@@ -292,7 +294,5 @@ def _require_fresh(roster: TrustedRoster, link: OpenLink) -> None:
         )
 
 
-def _nothing_to_sign(why: str) -> UsageError:
-    return UsageError(
-        "nothing_to_sign", f"nothing to sign here: {why}", hint="Ask an owner; it may be complete already."
-    )
+def _nothing_to_sign(why: str, hint: str) -> UsageError:
+    return UsageError("nothing_to_sign", f"nothing to sign here: {why}", hint=hint)

@@ -35,8 +35,8 @@ from relay_kit import POLICY, running
 PAGE, RESERVED, IV, SALT, WAL_HEAD, FRAME_HEAD = 4096, 80, 16, 16, 32, 24
 SUBJECT, BODY, REPLY = "zebrasubject lost", "quaggabody is empty", "okapireply look again"
 NOTE, DRAFT, FILE = "tapirnote known bug", "dugongdraft almost", "manateefile.log"
-MARKS = ("zebrasubject", "quaggabody", "okapireply", "tapirnote", "dugongdraft", "manateefile")
 OWN = ("zebrasubject", "quaggabody", "okapireply", "manateefile")
+MARKS = (*OWN, "tapirnote", "dugongdraft", "ibexname", "ibexdata")
 DATA = b"".join(b"narwhalbytes %06d\n" % line for line in range(4000))
 
 
@@ -137,6 +137,7 @@ async def scene(folder: Path) -> AsyncGenerator[Scene]:
                 await team.inbox.note(ref.number, NOTE)
                 await team.inbox.reply(ref.number, REPLY)
                 await team.drafts.keep(ref.number, DRAFT, Mode.NOTE)
+                await team.drafts.attach(ref.number, [FileSpec(b"ibexdata", name="ibexname.txt")])
                 await user.tickets.get(ref.number)
                 await user.tickets.close(ref.number, note="done")
                 await team.catch_up()
