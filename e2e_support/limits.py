@@ -50,6 +50,7 @@ TAGS_MAX = 32  # of one ticket: more is a filing system
 
 # roster
 DEVICES_MAX = 256
+MEMBER_DEVICES_MAX = 16  # all of a person's devices go in one batch
 LINK_MAX = 512 * KIB
 POLICY_MAX = 128 * KIB
 RING_MAX = 256 * KIB

@@ -15,7 +15,7 @@ from e2e_support.crypto.kem import KemPublic
 from e2e_support.crypto.sign import check_public
 from e2e_support.errors import TrustError
 from e2e_support.ids import DeviceId, MemberId
-from e2e_support.limits import DEVICES_MAX
+from e2e_support.limits import DEVICES_MAX, MEMBER_DEVICES_MAX
 from e2e_support.vocab import Role
 from e2e_support.wire import DeviceRecord
 
@@ -108,6 +108,8 @@ class Membership:
         """
         if len(self.active) >= DEVICES_MAX:
             raise refuse("too_many_devices", f"a team has at most {DEVICES_MAX} devices")
+        if len(self.of_member(record.member_id)) >= MEMBER_DEVICES_MAX:
+            raise refuse("too_many_devices", f"a member has at most {MEMBER_DEVICES_MAX} devices")
         if record.device_id in self.devices:
             raise refuse("device_known", "a device id is used once, removed devices included")
         check_public(record.sign_key)

@@ -25,15 +25,16 @@ class Rate:
         self._slack = burst / per_second
         self._even: OrderedDict[Hashable, float] = OrderedDict()
 
-    def wait(self, key: Hashable, now: float) -> float:
-        """Count one more and return 0, or return how many seconds to wait and count nothing."""
+    def wait(self, key: Hashable, now: float, count: int = 1) -> float:
+        """Count so many more and return 0, or return how many seconds to wait and count nothing."""
         even = max(self._even.get(key, 0.0), now)
+        cost = self._cost * count
         if even - now > self._slack + self._cost:  # the clock was set back, which must not lock anybody out
             even = now
-        late = even + self._cost - now - self._slack
+        late = even + cost - now - self._slack
         if late > 0:
             return late
-        self._even[key] = even + self._cost
+        self._even[key] = even + cost
         self._even.move_to_end(key)
         if len(self._even) > KEPT:
             self._even.popitem(last=False)

@@ -10,7 +10,7 @@ import pytest
 from e2e_support.crypto.suite import MLKEM_PUBLIC
 from e2e_support.errors import PeerError, TrustError
 from e2e_support.ids import DeviceId, MemberId
-from e2e_support.limits import DEVICES_MAX
+from e2e_support.limits import DEVICES_MAX, MEMBER_DEVICES_MAX
 from e2e_support.membership import Membership
 from e2e_support.vocab import Role
 from e2e_support.wire import DeviceRecord
@@ -140,6 +140,16 @@ def test_enough_owners_stay() -> None:
         members.requiring(3)
     assert removed.value.code == raised.value.code == "owners_below_threshold"
     assert members.requiring(1).revoking(CARL.device_id, 1).owners == {ANNA.member_id}
+
+
+def test_a_person_has_so_many_devices() -> None:
+    """One device more than can be removed at once is refused, and one that leaves makes room."""
+    more = [device(f"anna's {number}", member=ANNA) for number in range(MEMBER_DEVICES_MAX)]
+    full = found(ANNA, *more[1:])
+    with pytest.raises(TrustError) as caught:
+        full.adding(more[0].record, 1)
+    assert caught.value.code == "too_many_devices"
+    assert more[0].device_id in full.revoking(more[1].device_id, 1).adding(more[0].record, 2).active
 
 
 def test_a_team_has_a_largest_size() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from e2e_support.destruction import Deed, DestructionBody, check_destruction
 from e2e_support.errors import PeerError
+from e2e_support.ids import DeviceId
 from e2e_support_server.bell import Bell
 from e2e_support_server.blobs.base import Blobs
 from e2e_support_server.clock import Clock
@@ -14,10 +15,8 @@ from e2e_support_server.service.mailboxes import Mailboxes
 from e2e_support_server.service.teams import Team, Teams
 from e2e_support_server.storage.base import Erased, Store
 
-DEEDS_HOUR, DEEDS_BURST = (
-    60,
-    20,
-)  # of one device or user: one agent cannot empty the relay overnight (attack 80)
+DEEDS_HOUR, DEEDS_BURST = 60, 20
+"""Of one member or user: one agent cannot empty the relay overnight (attack 80)."""
 DAY = 24 * 3600
 
 
@@ -54,8 +53,9 @@ class Erasure:
         if mailbox.erased:
             await self._require_same(mailbox, statement)
             return
-        said = _checked(mailbox, self._teams.team(mailbox.team_id), statement)
-        if wait := self._rate.wait(said.by, self._clock()):
+        team = self._teams.team(mailbox.team_id)
+        said = _checked(mailbox, team, statement)
+        if wait := self._rate.wait(_who(team, said.by), self._clock()):
             raise Refusal("rate", retry_after=wait)
         match said.deed:
             case Deed.ERASE:
@@ -106,6 +106,12 @@ class Erasure:
     async def _require_same(self, mailbox: Mailbox, statement: bytes) -> None:
         if await self._store.tombstone(mailbox.id) != statement:
             raise Refusal("erased")
+
+
+def _who(team: Team, by: bytes) -> bytes:
+    """Return the person whose device signed, who has no more deeds by having more devices, or the user's key."""
+    device = team.roster.devices.get(DeviceId(by))
+    return device.member_id if device else by
 
 
 def _checked(mailbox: Mailbox, team: Team, statement: bytes) -> DestructionBody:

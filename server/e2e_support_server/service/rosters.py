@@ -13,9 +13,13 @@ from e2e_support.roster_links import link_hash, open_link
 from e2e_support.vocab import Role
 from e2e_support.wire import Batch, Freshness, Link
 from e2e_support_server.clock import Clock
+from e2e_support_server.fairness import Rate
 from e2e_support_server.refusal import Refusal, not_found
 from e2e_support_server.service.teams import Teams, founding
 from e2e_support_server.storage.base import Statements, Store
+
+LINKS_HOUR, LINKS_BURST = 120, 512
+"""Links of one member: nobody who fears to be removed keeps the roster moving, nor makes it longer without end."""
 
 
 class Rosters:
@@ -35,6 +39,7 @@ class Rosters:
         self._teams = teams
         self._clock = clock
         self._ended = ended
+        self._rate = Rate(LINKS_HOUR / 3600, LINKS_BURST)
         self._alone = asyncio.Lock()  # one change at a time is judged and stored
 
     async def append(self, team_id: TeamId, public: bytes, body: bytes) -> None:
@@ -48,7 +53,7 @@ class Rosters:
 
         Raises:
             PeerError: ``malformed``, ``update_needed``.
-            Refusal: ``head_moved``, ``link_refused``; ``not_found`` alone for whoever is no active device.
+            Refusal: ``head_moved``, ``link_refused``, ``rate``; ``not_found`` alone for whoever is no active device.
         """
         try:
             batch = _batch(body)
@@ -63,13 +68,21 @@ class Rosters:
         device = self._teams.device(roster.team_id, public)
         if device is not None and _stands(roster, batch):
             return
-        if device is not None and device not in roster.devices:
-            raise not_found()
+        if device is not None:
+            self._count(roster, device, len(batch.links))
         after = await asyncio.to_thread(_judged, roster, batch)
         if device is None and not _has(after, public):
             raise not_found()
         await self._store.append_links(roster.head, founding(after, batch))
         self._move_on(roster, after)
+
+    def _count(self, roster: TrustedRoster, device: DeviceId, links: int) -> None:
+        """Count links for the person whose device brings them: many devices bring no more than one (attack 113)."""
+        record = roster.devices.get(device)
+        if record is None:
+            raise not_found()
+        if wait := self._rate.wait((roster.team_id, record.member_id), self._clock(), links):
+            raise Refusal("rate", retry_after=wait)
 
     def _move_on(self, roster: TrustedRoster, after: TrustedRoster) -> None:
         """Let the new roster count and end what the old capability had begun (attack 84)."""
