@@ -12,11 +12,12 @@ from typing import Final
 
 from e2e_support.content import ProposalBody
 from e2e_support.errors import SupportError, UsageError
+from e2e_support.invitation import join_hash
 from e2e_support.limits import BODY_MAX, CLOCK_WARNING
 from e2e_support.opened import Opened
 from e2e_support.policy import Policy
 from e2e_support.roster import TrustedRoster
-from e2e_support.roster_links import open_link
+from e2e_support.roster_links import DeviceAdd, open_link
 from e2e_support.thread import GRACE
 from e2e_support.ticket_state import DAY
 from e2e_support.vocab import Kind, Role, Verdict
@@ -26,6 +27,7 @@ from e2e_support_client.port import Refused
 from e2e_support_console.desk import Desk
 from e2e_support_console.team_space import TeamSpace
 from e2e_support_keys.changes import cosign, missing
+from e2e_support_keys.fingerprint import Fingerprint
 from e2e_support_keys.history import Event, foretell
 
 SIGNED_WITHIN: Final = GRACE - 2 * DAY
@@ -33,6 +35,19 @@ SIGNED_WITHIN: Final = GRACE - 2 * DAY
 
 The one that it replaces ends at the time that it is dated, and entries are judged by that (5.5).
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Somebody whom a proposal would let in.
+
+    Attributes:
+        name: as they would be called.
+        words: what their own device shows them: an owner who co-signs compares them, like the one who invited.
+    """
+
+    name: str
+    words: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +65,19 @@ class Proposal:
     batch: Batch
     events: tuple[Event, ...]
     missing: int
+
+    @property
+    def newcomers(self) -> tuple[Newcomer, ...]:
+        """Whom it would let in; paper for recovery shows nobody words."""
+        links = [open_link(link) for link in self.batch.links]
+        joining = [
+            (one.body.team_id, one.payload.record) for one in links if isinstance(one.payload, DeviceAdd)
+        ]
+        return tuple(
+            Newcomer(record.label, Fingerprint.of_hash(join_hash(team_id, record)).words)
+            for team_id, record in joining
+            if record.role is not Role.RECOVERY
+        )
 
 
 class Proposals:

@@ -167,4 +167,8 @@ def say_done(terminal: Terminal, proposal: Proposal | None, done: str, **data: s
 def proposal_text(proposal: Proposal) -> str:
     """Return a proposal as people read it."""
     what = "; ".join(event.what for event in proposal.events)
-    return plain_text(f"{proposal.number}  {what} ({proposal.missing} more must sign)")
+    words = [
+        f"\n   Before you sign, let {one.name} read these words to you: {' '.join(one.words)}"
+        for one in proposal.newcomers
+    ]
+    return plain_text(f"{proposal.number}  {what} ({proposal.missing} more must sign){''.join(words)}")

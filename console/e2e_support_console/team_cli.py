@@ -70,4 +70,5 @@ def _proposal_json(proposal: Proposal) -> Json:
         "what": [event.what for event in proposal.events],
         "by": sorted({name for event in proposal.events for name in event.by}),
         "missing": proposal.missing,
+        "newcomers": [{"name": one.name, "words": list(one.words)} for one in proposal.newcomers],
     }

@@ -1,4 +1,4 @@
-"""Attacks with names: a member who calls themselves like a colleague is never taken for that one (114)."""
+"""Attacks with names: a member who calls themselves like a colleague is never taken for that one (114, 116)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import pytest
 
 from e2e_support.errors import UsageError
 from e2e_support.roster_links import Rename
+from e2e_support.vocab import Role
 from e2e_support_client import clock
 from e2e_support_console.members_cli import _member_text  # pyright: ignore[reportPrivateUsage]
 from e2e_support_console.names import member_called
 from e2e_support_console.proposals import post
+from e2e_support_console.shell import proposal_text
 from e2e_support_console.team import TeamClient
 from e2e_support_keys.changes import propose
 from e2e_support_keys.history import name_of
@@ -71,3 +73,26 @@ async def test_114_nobody_is_invited_by_a_name_that_looks_taken(tmp_path: Path) 
             with pytest.raises(UsageError) as caught:
                 await anna.members.invite(label)
             assert caught.value.code == "name_taken"
+
+
+async def test_116_a_co_signer_sees_whose_key_it_is(tmp_path: Path) -> None:
+    """Attack 116: an owner who proposes a device of their own by a colleague's name shows its words to who co-signs."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        ben = await room.add(anna, "Ben", Role.OWNER)
+        await anna.members.set_threshold(2)
+        invitation = await anna.members.invite("Cleo", Role.OWNER)
+        true = await room.join(invitation.link, invitation.code, "Cleo")
+        puppet = await room.join(*(await _again(anna)), "Puppet")
+        assert await anna.members.approve("Cleo", " ".join(puppet)) is not None
+        (proposal,) = await ben.proposals.list()
+        ((name, words),) = [(one.name, one.words) for one in proposal.newcomers]
+        assert (name, words) == ("Cleo", puppet)
+        assert words != true
+        assert " ".join(puppet) in proposal_text(proposal)
+
+
+async def _again(anna: TeamClient) -> tuple[str, str]:
+    """Invite somebody a second time by the same name."""
+    invitation = await anna.members.invite("Cleo", Role.OWNER)
+    return invitation.link, invitation.code

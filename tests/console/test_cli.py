@@ -385,7 +385,7 @@ def test_two_owners_agree_on_the_command_line(team: Shell, ben: Shell) -> None:
     proposed = team.data("team", "threshold", "1")
     assert (proposed["state"], proposed["missing"]) == ("proposed", 1)
     waiting = ben.data("proposals")
-    assert set(waiting[0]) == {"number", "what", "by", "missing"}
+    assert set(waiting[0]) == {"number", "what", "by", "missing", "newcomers"}
     assert ben.data("cosign", str(waiting[0]["number"])) == {"state": "done"}
     assert ben.data("proposals") == []
     assert ben.error("cosign", "7")["code"] == "no_proposal"
