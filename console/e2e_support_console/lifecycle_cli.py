@@ -54,9 +54,6 @@ def lifecycle_commands(commands: Commands) -> None:
     tag.add_argument(
         "changes", metavar="+TAG|-TAG", nargs=argparse.REMAINDER, action=_Tags, help="what to change"
     )
-    note = numbered(commands, "note", _note, "write a note that only administrators can read")
-    note.add_argument("text", metavar="TEXT", nargs="?", help="`-` or nothing: from standard input")
-    note.add_argument("--mention", metavar="NAME", action="append", default=[], help="who is to look at it")
 
 
 async def join_tickets(options: Namespace, terminal: Terminal) -> None:
@@ -112,14 +109,6 @@ async def _snooze(options: Namespace, terminal: Terminal) -> None:
         await known(team, options.number)
         ticket = await team.inbox.snooze(options.number, until)
         say_stored(terminal, ticket, f"Out of sight until {stamp(until)}" if until else "Awake")
-
-
-async def _note(options: Namespace, terminal: Terminal) -> None:
-    text = read_text(options.text, "A note that only administrators can read.")
-    async with await unlocked(options) as team:
-        await known(team, options.number)
-        ticket = await team.inbox.note(options.number, text, mentions=options.mention)
-        say_stored(terminal, ticket, "The note is stored; users can never read it")
 
 
 class _Tags(argparse.Action):

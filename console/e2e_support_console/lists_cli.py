@@ -28,7 +28,7 @@ def list_commands(commands: Commands) -> None:
         "spam are left out unless --status or --view asks for them. All filters that are given must hold."
     )
     add_filters(inbox)
-    inbox.add_argument("--limit", metavar="N", type=whole(1), help="at most so many")
+    inbox.add_argument("--limit", metavar="N", type=whole(0), help="at most so many")
     counts = add_command(commands, "counts", _counts, "count the tickets of each status")
     add_filters(counts)
     search = add_command(commands, "search", _search, "find words in tickets, notes, file names and users")

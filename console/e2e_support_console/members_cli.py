@@ -8,6 +8,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from e2e_support.errors import TransportError
 from e2e_support.ids import DeviceId
 from e2e_support.vocab import Role
 from e2e_support.wire import DeviceRecord
@@ -25,6 +26,7 @@ from e2e_support_console.shell import (
     asked,
     group,
     keystore_in,
+    offline,
     say_done,
     synced,
     unlocked,
@@ -141,7 +143,10 @@ async def _approve(options: Namespace, terminal: Terminal) -> None:
 
 async def _list(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
-        await team.desk.team.refresh()
+        try:
+            await team.desk.team.refresh()
+        except TransportError as error:
+            terminal.tell(offline(error.message))
         members = await team.members.list()
         terminal.show([_member_json(one) for one in members], "\n".join(_member_text(one) for one in members))
 

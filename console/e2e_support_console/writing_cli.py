@@ -1,4 +1,4 @@
-"""The command of ``e2e-admin`` that people answer with: texts, files, snippets and drafts."""
+"""The commands of ``e2e-admin`` that people write with: answers with files and snippets, notes, and drafts of both."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from e2e_support_console import render
 from e2e_support_console.answers import NO_DELAY
 from e2e_support_console.collision import TicketMoved
 from e2e_support_console.draft_files import require_ready
+from e2e_support_console.drafts import Mode, WrittenDraft
 from e2e_support_console.drafts_cli import draft_text
 from e2e_support_console.shell import Commands, known, numbered, say_stored, unlocked
 from e2e_support_console.team import TeamClient
@@ -24,7 +25,7 @@ from e2e_support_console.writer import unconfirmed
 
 
 def writing_commands(commands: Commands) -> None:
-    """Add the command."""
+    """Add the commands."""
     reply = numbered(commands, "reply", _reply, "answer a ticket's user")
     said = reply.add_mutually_exclusive_group()
     said.add_argument("text", metavar="TEXT", nargs="?", help="`-` or nothing: from standard input")
@@ -47,6 +48,11 @@ def writing_commands(commands: Commands) -> None:
         default=NO_DELAY,
         help="wait so long; Ctrl-C takes it back",
     )
+    note = numbered(commands, "note", _note, "write a note that only administrators can read")
+    text = note.add_mutually_exclusive_group()
+    text.add_argument("text", metavar="TEXT", nargs="?", help="`-` or nothing: from standard input")
+    text.add_argument("--draft", action="store_true", help="store the draft")
+    note.add_argument("--mention", metavar="NAME", action="append", default=[], help="who is to look at it")
 
 
 async def _reply(options: Namespace, terminal: Terminal) -> None:
@@ -79,9 +85,35 @@ async def _reply(options: Namespace, terminal: Terminal) -> None:
         except asyncio.CancelledError:
             terminal.tell(await _interrupted(team, options.number, text))
             raise
+        except SupportError as error:
+            await _point_at_draft(team, options.number, Mode.REPLY, text, error)
+            raise
         if options.snippet:
             await team.snippets.count_use(options.snippet)
         say_stored(terminal, ticket, "Your answer is stored")
+
+
+async def _note(options: Namespace, terminal: Terminal) -> None:
+    async with await unlocked(options) as team:
+        await known(team, options.number)
+        if options.draft:
+            text = _required(await team.drafts.find(options.number, Mode.NOTE)).text
+        else:
+            text = read_text(options.text, "A note that only administrators can read.")
+        try:
+            ticket = await team.inbox.note(options.number, text, mentions=options.mention)
+        except SupportError as error:
+            await _point_at_draft(team, options.number, Mode.NOTE, text, error)
+            raise
+        say_stored(terminal, ticket, "The note is stored; users can never read it")
+
+
+async def _point_at_draft(team: TeamClient, number: str, mode: Mode, text: str, error: SupportError) -> None:
+    """Say behind an error's hint where the text is, if it is the draft now."""
+    draft = await team.drafts.find(number, mode) if error.code not in {"no_ticket", "bad_number"} else None
+    if draft is not None and draft.text.endswith(text):
+        send = f"e2e-admin {mode.value} {number} --draft"
+        error.hint = f"{error.hint} What you wrote is the draft; send it with: {send}".strip()
 
 
 async def _interrupted(team: TeamClient, number: str, text: str) -> SupportError:
@@ -100,8 +132,8 @@ async def _what(team: TeamClient, options: Namespace, terminal: Terminal) -> tup
         filled = await team.snippets.fill(options.snippet, options.number)
         return _agreed(filled, "Send it? [Y/n] ", terminal), options.attach
     draft = await team.drafts.find(options.number)
-    if options.draft and draft is None:
-        raise UsageError("no_draft", "there is no draft of this ticket", hint="See `e2e-admin drafts`.")
+    if options.draft:
+        draft = _required(draft)
     asked = options.text is None and not options.attach and sys.stdin.isatty()
     if draft is None or not (options.draft or asked):
         typed = options.text is not None or not options.attach
@@ -112,6 +144,12 @@ async def _what(team: TeamClient, options: Namespace, terminal: Terminal) -> tup
         await team.drafts.attach(options.number, options.attach)
         draft = await team.drafts.find(options.number) or draft
     return draft.text, require_ready(draft.files)
+
+
+def _required(draft: WrittenDraft | None) -> WrittenDraft:
+    if draft is None:
+        raise UsageError("no_draft", "there is no draft of this ticket", hint="See `e2e-admin drafts`.")
+    return draft
 
 
 def _agreed(text: str, question: str, terminal: Terminal) -> str:

@@ -9,8 +9,8 @@ from console_room import URL
 from e2e_support_client.testing import CODE
 
 WRONG_WORDS = [
-    (("inbox", "--limit", "0"), "'0' is no whole number from 1 on"),
-    (("inbox", "--limit", "many"), "'many' is no whole number from 1 on"),
+    (("inbox", "--limit", "-1"), "'-1' is no whole number from 0 on"),
+    (("inbox", "--limit", "many"), "'many' is no whole number from 0 on"),
     (("search", "x", "--limit", "-1"), "'-1' is no whole number from 1 on"),
     (("cosign", "first"), "'first' is no whole number from 1 on"),
     (("team", "threshold", "257"), "'257' is no whole number from 1 to 256"),

@@ -20,6 +20,7 @@ from e2e_support.user import make_card, prove_user
 from e2e_support.vocab import Kind
 from e2e_support_client import clock
 from e2e_support_client.terminal import INTERRUPTED
+from e2e_support_client.testing import Fault
 from e2e_support_console import answers
 
 
@@ -106,6 +107,24 @@ def test_files_of_a_draft_on_the_command_line(team: Shell, tmp_path: Path) -> No
     said = team.data("show", number)["messages"][-1]
     assert (said["body"], [file["size"] for file in said["attachments"]]) == ("See these.", [3])
     assert team.data("drafts") == []
+
+
+def test_what_finds_no_relay_says_that_it_is_a_draft(team: Shell) -> None:
+    """Answers and notes that cannot go name the command that sends them later; the members are known all the same."""
+    number = team.ticket()
+    team("inbox")
+    team.relay.inject(Fault.OFFLINE)
+    for command in ("reply", "note"):
+        assert f"e2e-admin {command} {number} --draft" in team.error(command, number, "Later.")["hint"]
+    assert team.data("member", "list")[0]["name"] == "Anna"
+    assert "known before" in team.err
+    team.relay.heal()
+    assert team.data("note", number, "--draft")["state"] == "stored"
+    assert team.error("note", number, "--draft")["code"] == "no_draft"
+    assert team.data("reply", number, "--draft")["state"] == "stored"
+    texts = [message["body"] for message in team.data("show", number)["messages"]]
+    assert texts[1:] == ["Later.", "Later."]
+    assert "--draft" not in team.error("note", "T-AAAAA-AAAAA", "x")["hint"]
 
 
 def test_a_snippet_is_shown_before_it_is_sent(team: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
