@@ -28,6 +28,7 @@ from e2e_support.wire import (
     Append,
     EpochPackage,
     FeedPage,
+    Freshness,
     LinksPage,
     Page,
     Receipt,
@@ -43,12 +44,14 @@ from e2e_support_server.service.teams import Teams
 from hostile_relay import NOWHERE, Asked, Face
 from http_kit import Meddler, Passing, answering, message, problem
 from process_kit import COMMAND, NO_LIMITS
+from shifted_relay import Shift
 
 _ID = r"(?P<id>[\w-]+)"
 _ROUTES: list[tuple[str, re.Pattern[str], type[Message]]] = [
     ("GET", re.compile(r"/v1/relay"), RelayInfo),
     ("GET", re.compile(r"/v1/team/[\w-]+/links\?from=(?P<start>\d+)"), LinksPage),
     ("GET", re.compile(r"/v1/team/[\w-]+/boxes/(?P<start>\d+)"), EpochPackage),
+    ("GET", re.compile(r"/v1/team/[\w-]+/freshness"), Freshness),
     ("GET", re.compile(r"/v1/team/[\w-]+/feed\?after=(?P<start>\d+)"), FeedPage),
     ("GET", re.compile(rf"/v1/mailboxes/{_ID}/entries\?from=(?P<start>\d+)"), Page),
     ("POST", re.compile(rf"/v1/mailboxes/{_ID}/entries"), Receipt),
@@ -181,16 +184,27 @@ class RelayProcess:
 
 
 @contextmanager
-def relay_process(data: Path, ports: tuple[int, int] | None = None) -> Generator[RelayProcess]:
+def relay_process(
+    data: Path, ports: tuple[int, int] | None = None, *, shift: Shift | None = None
+) -> Generator[RelayProcess]:
     """Run ``e2e-relay serve`` for as long as the block lasts.
 
     Args:
         data: its data folder.
         ports: where its proxies run already; two free ones by default.
+        shift: the clock that it lives by, where that is not the true one.
     """
     ports = ports or _free_ports()
     names = [word for port in ports for word in ("--authority", f"127.0.0.1:{port}")]
-    command = [*COMMAND, "--data", str(data), "serve", "--listen", "127.0.0.1:0", *names]
+    command = [
+        *(shift.command if shift else COMMAND),
+        "--data",
+        str(data),
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        *names,
+    ]
     data.parent.mkdir(parents=True, exist_ok=True)
     environ = {**os.environ, **NO_LIMITS, "E2ES_LOG_LEVEL": "debug"}
     with (

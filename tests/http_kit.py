@@ -14,7 +14,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 MEDIA = "application/vnd.e2es"
-_HOP = ("Content-Length", "Transfer-Encoding", "Date", "Server", "Connection")
+_HOP = ("Content-Length", "Transfer-Encoding", "Server", "Connection")
 _AUTO = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
