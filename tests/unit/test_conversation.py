@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from e2e_support.codec import Message
 from e2e_support.content import Author, BarrierBody, EmptyBody, OpenForBody
 from e2e_support.conversation import Draft
 from e2e_support.crypto.secret import Secret
@@ -17,10 +18,10 @@ from e2e_support.limits import ENTRY_MAX
 from e2e_support.log_place import PROOFS_MAX
 from e2e_support.roster_links import NO_HASH, RelayKeys
 from e2e_support.user import make_card, read_card, user_key
-from e2e_support.vocab import AuthorRole, Direction, Kind, Verdict
-from e2e_support.wire import Head, Stored
+from e2e_support.vocab import AuthorRole, Direction, Kind, Recipient, Verdict
+from e2e_support.wire import Entry, Head, Stored
 from team_builder import EPOCH, seed_of
-from ticket_builder import ANNA, BEN, RELAY, Side, TeamPort, Ticket, reveal, text
+from ticket_builder import ANNA, BEN, RELAY, Side, TeamPort, Ticket, head_of, make_admin, reveal, text
 
 KEY = Secret(b"\x07" * 32)
 OTHER_RELAY = SigningKey(Secret(b"\x09" * 32))
@@ -140,6 +141,16 @@ def test_a_quote_under_a_newer_relay_key_asks_for_the_roster() -> None:
     assert ticket.user.read(item).verdict is Verdict.OK
 
 
+def test_a_head_of_another_story_does_not_outdate_the_true_ones() -> None:
+    """Nobody can make the entries of those who know an older roster count nothing."""
+    ticket = Ticket.begin()
+    ticket.team.do((RelayKeys((RELAY.public, OTHER_RELAY.public)), [ANNA]))
+    ticket.use_roster()
+    strange = ticket.post(ticket.craft(ticket.user, roster_head=Head(2, NO_HASH)))
+    assert (strange.verdict, strange.reason) == (Verdict.UNVERIFIABLE, "unknown_roster_head")
+    assert ticket.post(ticket.craft(ticket.anna, roster_head=head_of(ticket, 1))).verdict is Verdict.OK
+
+
 @pytest.mark.parametrize("what", ["place", "signature", "bytes"])
 def test_a_false_receipt_is_no_receipt(what: str) -> None:
     """An entry whose receipt is for something else, changed or cut is not followed (attack 16)."""
@@ -172,6 +183,14 @@ def test_a_newcomer_without_history_sees_no_forgery() -> None:
     ]
 
 
+def test_a_newcomer_reads_nothing_until_there_is_a_new_key() -> None:
+    """What follows a key that could not be opened cannot be opened either, and is no forgery."""
+    ticket = Ticket.begin()
+    ticket.say(ticket.user, Kind.MESSAGE, text("Hello?"))
+    newcomer = ticket.catch_up(ticket.admin(BEN, first_epoch=1))
+    assert newcomer.verdicts == [(Verdict.UNVERIFIABLE, "no_key")] * 2
+
+
 def test_a_newcomer_without_history_does_not_lock_the_user_out() -> None:
     """Boxes that miss the user would be refused by all others; the writer is told instead."""
     ticket = Ticket.begin()
@@ -180,6 +199,16 @@ def test_a_newcomer_without_history_does_not_lock_the_user_out() -> None:
     with pytest.raises(UsageError) as error:
         newcomer.seal(Kind.MESSAGE, text("Hello?"))
     assert error.value.code == "no_author"
+
+
+def test_a_first_entry_hands_no_key_over() -> None:
+    """There is none before it."""
+    ticket = Ticket.empty()
+    boxes = ticket.boxes(KEY, 0)
+    opening = ticket.craft(
+        ticket.user, Kind.OPEN, ticket.opening(), key=KEY, gen=0, boxes=boxes, previous_key=bytes(32)
+    )
+    assert ticket.post(opening).reason == "stray_key"
 
 
 def test_a_log_that_begins_with_something_else_names_no_user() -> None:
@@ -202,6 +231,7 @@ def test_a_second_opening_changes_no_keys() -> None:
 def test_the_first_key_is_for_the_first_entry() -> None:
     """A caller may offer it again and again; a re-key takes a fresh one."""
     ticket = Ticket.begin()
+    assert ticket.anna.key == ticket.keys.first_key
     ticket.team.do((EPOCH, [ANNA]))
     ticket.use_roster()
     draft = Draft(Kind.REKEY, BarrierBody(()), MessageId(bytes(16)))
@@ -234,6 +264,7 @@ def test_a_false_word_about_the_log_has_no_effect(reason: str, changes: dict[str
     assert (opened.verdict, opened.reason) == (Verdict.NONCONFORMING, reason)
     assert opened.inner is not None
     assert opened.key is None
+    assert ticket.anna.conversation.equivocations == []
     assert ticket.anna.state == before
     assert ticket.agree()
 
@@ -353,6 +384,20 @@ def test_a_ticket_that_the_team_opens_is_sealed_to_its_card() -> None:
     assert ticket.anna.conversation.user_key == user.public == ticket.user.state.user_key
     assert ticket.say(ticket.user, Kind.MESSAGE, text("Thank you.")).verdict is Verdict.OK
     assert ticket.agree()
+
+
+@pytest.mark.parametrize("kind", [Kind.OPEN, Kind.OPEN_FOR])
+def test_no_box_of_a_staff_log_is_sealed_to_a_user(kind: Kind) -> None:
+    """Whatever stands in it: what the team says among itself is the team's."""
+    ticket = Ticket.empty()
+    card = make_card(ticket.keys, ticket.team.team_id, user_key(Secret(seed_of("user")), ticket.team.team_id))
+    bodies: dict[Kind, Message] = {
+        Kind.OPEN: ticket.opening(),
+        Kind.OPEN_FOR: OpenForBody(read_card(card), "Your invoice", "It is late.", "question", "", (), 1),
+    }
+    staff = make_admin(ticket.team, ticket.log.mailbox, ANNA, staff=True)
+    entry = Entry.from_bytes(staff.seal(kind, bodies[kind]))
+    assert [box.recipient for box in entry.boxes] == [Recipient.TEAM]
 
 
 def test_only_a_first_entry_says_to_whom_boxes_are_sealed() -> None:

@@ -180,6 +180,8 @@ def test_policy_that_makes_no_sense_is_refused(why: str, policy: Policy) -> None
 
 
 SENSE = [
+    changed("limits", replace(DEFAULT.limits, subject_min=200, text_min=10_000)),
+    changed("attachments.file_bytes_max", 1),
     changed("limits.zone", "America/Argentina/Buenos_Aires"),
     changed("limits.zone", "Atlantis/Capital"),
     changed("external_url", "https://desk.example.org/help?from=app"),

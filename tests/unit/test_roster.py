@@ -331,6 +331,7 @@ def test_policy_and_epoch_of_a_head() -> None:
     """Policy and epoch are known for every link of the past."""
     roster = long_team().roster
     assert [roster.policy_at(seq).show_languages for seq in range(6)] == [1, 1, 1, 1, 0, 0]
+    assert roster.revocation_of(DeviceId(bytes(16))) is None
     assert [roster.epoch_at(seq).epoch for seq in range(12)] == [0, 0, 1, 1, 1, 1, 2, 2, 3, 3, 4, 4]
     assert roster.epochs[-1] == roster.epoch == roster.epoch_at(10**6)
 

@@ -142,6 +142,7 @@ def test_times_that_go_back_count_as_those_before() -> None:
 def test_judging_again_what_is_known_changes_nothing() -> None:
     """Times begin anew with the first entry: none counts as written after the last."""
     ticket = closed()
+    ticket.say(ticket.user, Kind.DUMMY, PLAIN_BODIES[Kind.DUMMY])
     before, verdicts = ticket.anna.state, ticket.anna.verdicts
     ticket.anna.thread.judge_again(ticket.team.roster)
     assert (ticket.anna.state, ticket.anna.verdicts) == (before, verdicts)
