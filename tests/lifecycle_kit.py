@@ -1,6 +1,7 @@
 """What tests about the life of tickets share: clocks that tests move, and what the team does besides answering.
 
-clocks = Clocks(world, monkeypatch)
+clocks = Clocks(monkeypatch)  # before the world, so that its team is founded at that time
+world = fake_world(tmp_path)
 desk = Desk(world)
 number = await desk.open_for(await user.tickets.card())
 clocks.pass_by(days=7)
@@ -35,7 +36,7 @@ from e2e_support.wire import Append, Create
 from e2e_support_client import MemoryKeystore, clock
 from e2e_support_keys.bundle import UserBundle
 from team_builder import TIME, Device
-from user_kit import World
+from user_kit import MoodyRelay, World
 
 DAY = 24 * 3600
 
@@ -45,19 +46,17 @@ class Clocks:
     """The clocks of a user and of a relay in memory, which go together.
 
     Attributes:
-        world: the relay and its users.
         monkeypatch: puts the clocks back.
         now: seconds since 1970; a noon in January.
     """
 
-    world: World
     monkeypatch: pytest.MonkeyPatch
     now: int = TIME - TIME % DAY + DAY // 2
 
     def __post_init__(self) -> None:
         """Set the clocks, and stop them: slow computers must not lose seconds."""
         self.monkeypatch.setattr(clock, "now", lambda: self.now)
-        self.monkeypatch.setattr(type(self.world.fake), "time", property(lambda _: self.now))
+        self.monkeypatch.setattr(MoodyRelay, "time", property(lambda _: self.now))
 
     def pass_by(self, *, days: int = 0, hours: int = 0, seconds: int = 0) -> None:
         """Let time pass."""

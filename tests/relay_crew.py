@@ -47,8 +47,7 @@ class Crew:
         assert relay.relay
         team = Team.found(*devices, threshold=threshold, policy=policy, relay_key=relay.relay_key)
         code = await relay.relay.context.teams.issue_code()
-        batch = Batch(team.roster.links, (team.packages[0],))
-        (await relay.send("POST", "/v1/teams", Found(code, batch).to_bytes())).expect(201)
+        (await relay.send("POST", "/v1/teams", Found(code, team.genesis).to_bytes())).expect(201)
         return cls(relay, team)
 
     @property

@@ -28,6 +28,7 @@ from e2e_support.roster_links import (
     DeviceUpdate,
     Payload,
     genesis_body,
+    open_link,
     prove_device,
     sign_link,
 )
@@ -134,6 +135,7 @@ class Team:
         relay_key: bytes = b"",
         name: str = "Example team",
         real_boxes: bool = False,
+        time: int = TIME,
     ) -> Team:
         """Return a new team of the devices, all of which sign its genesis."""
         batch, seed = founding(
@@ -143,6 +145,7 @@ class Team:
             relay_key=relay_key,
             name=name,
             real_boxes=real_boxes,
+            time=time,
         )
         return cls(begin_batch(batch), {0: batch.packages[0]}, {0: seed}, real_boxes)
 
@@ -150,6 +153,11 @@ class Team:
     def team_id(self) -> TeamId:
         """The id that clients pin."""
         return self.roster.team_id
+
+    @property
+    def genesis(self) -> Batch:
+        """The batch that founds the team, as long as nothing was changed."""
+        return Batch(self.roster.links, (self.packages[0],))
 
     @property
     def keys(self) -> EpochKeys:
@@ -177,7 +185,8 @@ class Team:
                 said = payload.joining(self.team_id) if isinstance(payload, Device) else payload
                 payloads.append(said)
                 _follow(active, said)
-        bodies = next_bodies(self.roster, payloads, TIME + len(self.roster.links))
+        founded = open_link(self.roster.links[0]).body.time
+        bodies = next_bodies(self.roster, payloads, founded + len(self.roster.links))
         signed = zip(bodies, steps, strict=True)
         links = tuple(sign_link(body, pairs(signers)) for body, (_, signers) in signed)
         return Batch(links, tuple(packages))
@@ -226,6 +235,7 @@ def founding(
     relay_key: bytes = b"",
     name: str = "Example team",
     real_boxes: bool = False,
+    time: int = TIME,
 ) -> tuple[Batch, Secret]:
     """Return the batch that founds a team, valid or not, and the seed of its epoch."""
     seed = Secret(seed_of(name, "epoch 0"))
@@ -233,7 +243,7 @@ def founding(
     record, package = make_epoch(NO_TEAM, 0, seed, records, real=real_boxes)
     keys = (relay_key or SigningKey(Secret(seed_of("relay"))).public,)
     genesis = Genesis(name, tuple(one.record for one in devices), threshold, record, keys, policy.to_bytes())
-    return Batch((sign_link(genesis_body(genesis, TIME), pairs(devices)),), (package,)), seed
+    return Batch((sign_link(genesis_body(genesis, time), pairs(devices)),), (package,)), seed
 
 
 def make_epoch(

@@ -32,6 +32,7 @@ from e2e_support.ids import BlobId, MailboxId, MessageId, TeamId
 from e2e_support.opened import Opened
 from e2e_support.policy import Policy
 from e2e_support.presets import DEFAULT
+from e2e_support.roster_links import open_link
 from e2e_support.support_link import SupportLink
 from e2e_support.ticket_keys import open_team_box, ticket_number
 from e2e_support.vocab import AdmissionMode, AuthorRole, Kind
@@ -45,7 +46,7 @@ from e2e_support_client.testing import FakeRelay
 from e2e_support_client.transport import HttpRelay
 from e2e_support_server.app import serving
 from e2e_support_server.config import Config, Limits
-from team_builder import Device, Team, device, founding, seed_of
+from team_builder import Device, Team, device, seed_of
 
 T = TypeVar("T")
 FAKE_URL = "https://support.example.org"
@@ -198,6 +199,11 @@ class World:
     console: Console
 
     @property
+    def founded(self) -> int:
+        """When the team was founded, seconds since 1970."""
+        return open_link(self.console.team.roster.links[0]).body.time
+
+    @property
     def fake(self) -> MoodyRelay:
         """The relay in memory, for faults."""
         assert isinstance(self.relay, MoodyRelay)
@@ -223,14 +229,14 @@ def fake_world(folder: Path, policy: Policy = DEFAULT) -> World:
     """Return a team at a relay in memory."""
     relay = MoodyRelay(SigningKey(Secret(seed_of("relay"))))
     team, anna = _team(relay.relay_key, policy)
-    relay.take_team(founding(anna, policy=policy, relay_key=relay.relay_key)[0])
+    relay.take_team(team.genesis)
     link = SupportLink(FAKE_URL, team.team_id).format()
     return World(folder, relay, link, Console(team, anna, relay))
 
 
 def _team(relay_key: bytes, policy: Policy) -> tuple[Team, Device]:
     anna = device("anna")
-    return Team.found(anna, policy=policy, relay_key=relay_key), anna
+    return Team.found(anna, policy=policy, relay_key=relay_key, time=clock.now()), anna
 
 
 @asynccontextmanager
@@ -241,8 +247,7 @@ async def real_world(folder: Path, policy: Policy = CHEAP) -> AsyncGenerator[Wor
         try:
             team, anna = _team(server.context.relay_key, policy)
             code = await server.context.teams.issue_code()
-            batch = founding(anna, policy=policy, relay_key=server.context.relay_key)[0]
-            await relay.found(Found(code, batch))
+            await relay.found(Found(code, team.genesis))
             link = SupportLink(listening.url, team.team_id).format()
             yield World(folder, relay, link, Console(team, anna, relay))
         finally:

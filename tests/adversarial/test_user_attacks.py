@@ -50,7 +50,6 @@ from e2e_support_client.testing import Fault
 from e2e_support_keys.bundle import UserBundle
 from e2e_support_keys.keystore import FileKeystore
 from e2e_support_keys.vault import FLOOR
-from lifecycle_kit import Clocks
 from team_builder import Team, device, founding
 from user_kit import BODY, FAKE_URL, SUBJECT, Console, MoodyRelay, World, fake_world
 
@@ -78,7 +77,9 @@ def hostile_world(folder: Path) -> World:
     staff = replace(DEFAULT.staff, identity=StaffIdentity.NAMED)
     categories = (Category("billing", f"Bill{ESCAPE}ing", f"{SCRIPT}{BIDI}"),)
     policy: Policy = replace(DEFAULT, staff=staff, categories=categories)
-    batch, seed = founding(anna, policy=policy, relay_key=relay.relay_key, name=f"Te{ESCAPE}am")
+    batch, seed = founding(
+        anna, policy=policy, relay_key=relay.relay_key, name=f"Te{ESCAPE}am", time=clock.now()
+    )
     roster = relay.take_team(batch)
     team = Team(roster, {0: batch.packages[0]}, {0: seed})
     link = SupportLink(FAKE_URL, roster.team_id).format()
@@ -457,7 +458,8 @@ async def test_87_a_resealed_retry_is_one_message(
     world: World, monkeypatch: pytest.MonkeyPatch, second: str, shown: int
 ) -> None:
     """The same message id twice is one message for both sides; other words under it are seen, in quarantine."""
-    Clocks(world, monkeypatch)  # no month may end between the two
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now)  # no month may end between the two
     async with world.client() as user:
         ref = await user.tickets.create(SUBJECT, BODY, category="billing")
         bundle = world.keys().load()

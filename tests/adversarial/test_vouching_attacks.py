@@ -11,7 +11,7 @@ from client.test_trust import at_time, grown, refusal, state, tell, vouch
 from e2e_support.freshness import DAY, sign_freshness
 from e2e_support.vocab import Role
 from e2e_support_client import team
-from team_builder import TIME, device, pairs
+from team_builder import device, pairs
 from user_kit import BODY, SUBJECT, World, fake_world
 
 BEN = device("ben", Role.AGENT)
@@ -24,7 +24,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(team, "READ_AFTER", 0)
     monkeypatch.setattr("e2e_support_client.delivery.WRITE_AFTER", 0)
     made = fake_world(tmp_path)
-    at_time(monkeypatch, made, TIME)
+    at_time(monkeypatch, made, made.founded)
     grown(made, BEN)
     return made
 
@@ -34,12 +34,12 @@ async def test_110_a_removed_agent_makes_no_second_voice(
 ) -> None:
     """Attack 110: a device that a removed agent adds in a story of their own vouches for it no better than they do."""
     anna, known = world.console.device, world.console.team.roster
-    await state(world, anna, BEN, now=TIME)
+    await state(world, anna, BEN, now=world.founded)
     async with world.client() as user:
         await user.tickets.create(SUBJECT, BODY, category="billing")
         world.console.team.remove(BEN, anna)
         story = replace(world.console.team, roster=known).add(BEN_TOO, BEN)
-        late = TIME + 60 * DAY
+        late = world.founded + 60 * DAY
         at_time(monkeypatch, world, late)
         tell(world, story.links, monkeypatch)
         vouch(world, sign_freshness(story, pairs([BEN, BEN_TOO]), now=late), monkeypatch)

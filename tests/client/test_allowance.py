@@ -27,8 +27,8 @@ Made = tuple[World, Clocks]
 
 def made(folder: Path, monkeypatch: pytest.MonkeyPatch, policy: Policy) -> Made:
     """Return a team with a policy, at noon."""
-    world = fake_world(folder, policy)
-    return world, Clocks(world, monkeypatch)
+    clocks = Clocks(monkeypatch)
+    return fake_world(folder, policy), clocks
 
 
 def limited(**limits: Any) -> Policy:

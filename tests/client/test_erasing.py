@@ -22,7 +22,7 @@ from e2e_support_client.render import event_text
 from e2e_support_client.testing import Fault
 from e2e_support_client.tombstones import Erased, read_tombstone, sign_erasure
 from lifecycle_kit import another_device
-from team_builder import TIME, device
+from team_builder import device
 from user_kit import BODY, SUBJECT, World, fake_world
 
 NO_STAFF = replace(DEFAULT, delete=replace(DEFAULT.delete, staff=StaffDelete.NEVER))
@@ -236,13 +236,13 @@ async def test_80_a_removed_device_dates_nothing_back(tmp_path: Path) -> None:
     ben = device("ben")
     team.add(ben, anna)
     mailbox = MailboxId(bytes(16))
-    statement = claims(world, mailbox, Deed.ERASE, ben.device_id, ben.sign, time=TIME)
-    assert read_tombstone(statement, team.roster, mailbox, newest=TIME + 1).by == "ben"
+    statement = claims(world, mailbox, Deed.ERASE, ben.device_id, ben.sign, time=world.founded)
+    assert read_tombstone(statement, team.roster, mailbox, newest=world.founded + 1).by == "ben"
     team.remove(ben, anna)
-    assert read_tombstone(statement, team.roster, mailbox, newest=TIME - 1).by == "ben"
+    assert read_tombstone(statement, team.roster, mailbox, newest=world.founded - 1).by == "ben"
     with pytest.raises(PeerError):
-        read_tombstone(statement, team.roster, mailbox, newest=TIME + 1)
-    late = claims(world, mailbox, Deed.ERASE, ben.device_id, ben.sign, time=TIME + 1000)
+        read_tombstone(statement, team.roster, mailbox, newest=world.founded + 1)
+    late = claims(world, mailbox, Deed.ERASE, ben.device_id, ben.sign, time=world.founded + 1000)
     with pytest.raises(PeerError):
         read_tombstone(late, team.roster, mailbox)
 

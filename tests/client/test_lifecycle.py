@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import Any
 import pytest
 
 from e2e_support import conversation
-from e2e_support.errors import SupportError
+from e2e_support.errors import SupportError, TransportError
 from e2e_support.policy import Policy
 from e2e_support.policy_parts import ClosedReply, Notify, UserDelete, UserReopen
 from e2e_support.presets import DEFAULT, DESK, INSTANCE, PANEL, RECORD
 from e2e_support.user import open_card, read_card
 from e2e_support.vocab import Role, Verdict
+from e2e_support.wire import Page
 from e2e_support_client import BlockingSupportClient, SupportClient
 from e2e_support_client import Role as Side
 from e2e_support_client.testing import Fault
@@ -140,9 +142,9 @@ async def test_where_nothing_is_removed_nothing_is_hidden(tmp_path: Path) -> Non
 # --- what comes next ---------------------------------------------------------------------------------------------
 
 
-async def test_a_ticket_says_what_comes_next(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_ticket_says_what_comes_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """S4-20, S4-23: when it closes by itself, until when it may be reopened, when it is erased, at the very second."""
-    clocks = Clocks(world, monkeypatch)
+    clocks, world = Clocks(monkeypatch), fake_world(tmp_path)
     async with world.client() as user:
         number = await new(user)
         await world.console.resolve(number)
@@ -165,8 +167,7 @@ async def test_a_reply_reopens_within_the_window_and_not_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S4-23: a reply 6 days 23:59 after the closing opens the ticket again, one at 7 days and a second is refused."""
-    world = fake_world(tmp_path, PANEL)
-    clocks = Clocks(world, monkeypatch)
+    clocks, world = Clocks(monkeypatch), fake_world(tmp_path, PANEL)
     async with world.client() as user:
         early, late = await new(user), await new(user)
         for number in (early, late):
@@ -320,6 +321,29 @@ async def test_a_card_may_stay_unlinked(world: World) -> None:
         assert await numbers(user) == {number}
 
 
+async def test_a_look_that_fails_leaves_nothing_running(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the relay cannot be asked for one place, the questions about all others stop, too: none comes later."""
+    async with world.client() as user:
+        await user.verify_team()
+        asked = 0
+
+        async def read(*_arguments: object) -> Page:
+            nonlocal asked
+            asked += 1
+            if asked == 1:
+                raise TransportError("relay_unreachable", "the relay cannot be reached")
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        monkeypatch.setattr(world.fake, "read", read)
+        before = asyncio.all_tasks()
+        await user.tickets.card()
+        assert asked > 1
+        assert asyncio.all_tasks() <= before
+
+
 # --- merging -----------------------------------------------------------------------------------------------------
 
 
@@ -394,9 +418,9 @@ async def test_the_bell_tells_what_the_team_does(world: World) -> None:
         assert await bell(user) == [(number, kind) for kind in kinds]
 
 
-async def test_the_bell_goes_by_time_after_a_restore(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_bell_goes_by_time_after_a_restore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tickets come back one after the other, and what happened in them stands in order all the same."""
-    clocks = Clocks(world, monkeypatch)
+    clocks, world = Clocks(monkeypatch), fake_world(tmp_path)
     async with world.client() as user:
         phrase = (await user.register()).recovery_phrase
         one, two = await new(user), await new(user)
@@ -448,9 +472,9 @@ async def test_the_policy_decides_what_the_bell_tells(tmp_path: Path, off: str, 
         assert [event.kind for event in await user.news()] == ["message", "resolved", "closed"]
 
 
-async def test_time_rings_the_bell(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_time_rings_the_bell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """S4-20: that a ticket closes soon and that it has closed by itself is told once, also when the team notes it."""
-    clocks = Clocks(world, monkeypatch)
+    clocks, world = Clocks(monkeypatch), fake_world(tmp_path)
     async with world.client() as user:
         number = await new(user)
         await world.console.resolve(number)
@@ -473,9 +497,9 @@ async def test_time_rings_the_bell(world: World, monkeypatch: pytest.MonkeyPatch
         assert kinds == ["resolved", "closing_soon", "closed"]
 
 
-async def test_a_reply_puts_the_reminder_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_reply_puts_the_reminder_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever answers a resolved ticket opens it again: no reminder, and nothing closes."""
-    clocks = Clocks(world, monkeypatch)
+    clocks, world = Clocks(monkeypatch), fake_world(tmp_path)
     async with world.client() as user:
         number = await new(user)
         await world.console.resolve(number)
@@ -507,9 +531,9 @@ async def test_a_new_administrator_is_told(world: World) -> None:
 # --- timeline ----------------------------------------------------------------------------------------------------
 
 
-async def test_a_timeline_tells_the_way(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_timeline_tells_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """S2-15: each step of the status with time and author, those that time made among them."""
-    clocks = Clocks(world, monkeypatch)
+    clocks, world = Clocks(monkeypatch), fake_world(tmp_path)
     async with world.client() as user:
         number = await new(user)
         await world.console.progress(number)

@@ -15,7 +15,7 @@ from e2e_support.wire import Head, Page
 from e2e_support_client import MemoryKeystore, Progress, State, SupportClient, clock, discovery
 from e2e_support_client.testing import Fault
 from e2e_support_keys.bundle import UserBundle
-from team_builder import TIME
+from lifecycle_kit import Clocks
 from user_kit import BODY, SUBJECT, World, fake_world, real_world
 
 
@@ -50,22 +50,15 @@ def second_device(world: World) -> dict[str, Any]:
     return {"keystore": MemoryKeystore(copy), "state_dir": world.folder / "second"}
 
 
-def on_day(monkeypatch: pytest.MonkeyPatch, world: World, day: int) -> None:
-    """Set the clocks to a day after the founding, which is in the middle of January."""
-    now = TIME + day * 86_400
-    monkeypatch.setattr(clock, "now", lambda: now)
-    world.fake.advance(now - world.fake.time)
-
-
 # --- restore -----------------------------------------------------------------------------------------------------
 
 
-async def test_all_tickets_come_back_from_the_words(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_all_tickets_come_back_from_the_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """New keys and a new store from 24 words hold every ticket of every month, read and writable, and no news."""
-    on_day(monkeypatch, world, 1)
+    clocks, world = Clocks(monkeypatch), fake_world(tmp_path)
     async with world.client() as user:
         numbers = {await opened(user)}
-        on_day(monkeypatch, world, 20)
+        clocks.pass_by(days=20)
         numbers |= {await opened(user), await opened(user)}
         for number in numbers:
             await world.console.answer(number)
@@ -318,12 +311,15 @@ async def test_88_a_reply_to_a_ticket_that_is_gone_comes_behind_what_was_lost(wo
         assert len(world.fake.stored(world.fake.mailboxes[0])) == 2
 
 
-async def test_88_a_ticket_is_created_again_once_a_day(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_88_a_ticket_is_created_again_once_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A relay that forgets a ticket again and again costs one admission a day; its word stands as its claim."""
+    clocks, world = Clocks(monkeypatch), fake_world(tmp_path)
     async with world.client() as user:
         number = await opened(user)
-        for day in (1, 2):
-            on_day(monkeypatch, world, day)
+        for _ in range(2):
+            clocks.pass_by(days=1)
             world.fake.calls.clear()
             for _ in range(3):
                 forget(world)

@@ -20,11 +20,12 @@ from e2e_support.support_link import SupportLink
 from e2e_support.vocab import Role
 from e2e_support.wire import LinksPage
 from e2e_support_client import State, SupportClient, clock, render_trust, team
-from team_builder import EPOCH, TIME, Device, device, pairs
+from e2e_support_client.model import utc
+from team_builder import EPOCH, Device, device, pairs
 from user_kit import BODY, FAKE_URL, SUBJECT, World, fake_world
 
 BEN, CARA = device("ben", Role.AGENT), device("cara")
-LONG_AFTER = TIME + 400 * DAY
+LONG = 400 * DAY
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ async def test_people_see_who_reads_and_since_when(world: World) -> None:
         assert set(render_trust.whole_team_json(told)) == names
         text = render_trust.whole_team_text(told, await user.team_news())
         assert "ben" in text
-        assert "since 2027" in text
+        assert f"since {utc(world.founded).year}-" in text
         assert "anna added ben as agent" in text
 
 
@@ -207,13 +208,13 @@ async def test_a_stale_list_blocks_sending_and_not_reading(
     """When nobody vouches any more, drafts wait, reading goes on, and the next statement lets all go out."""
     async with world.client() as user:
         number = await opened(user)
-        at_time(monkeypatch, world, LONG_AFTER)
+        at_time(monkeypatch, world, world.founded + LONG)
         assert (await refusal(user.tickets.reply(number, "x"))).code == "roster_stale"
         (item,) = await user.outbox.list()
         assert (item.state, item.code) == (State.QUEUED, "roster_stale")
         await world.console.answer(number, "Still here.")
         assert [m.body for m in (await user.tickets.get(number)).messages][-1] == "Still here."
-        await state(world, world.console.device, now=LONG_AFTER)
+        await state(world, world.console.device, now=world.founded + LONG)
         (sent,) = await user.outbox.flush(failed=False)
         assert sent.state is State.STORED
 
@@ -222,10 +223,10 @@ async def test_a_team_that_never_stated_is_fresh_for_a_while(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without any statement a list counts for the policy's days from the founding, and no day longer."""
-    at_time(monkeypatch, world, TIME + 30 * DAY - 1)
+    at_time(monkeypatch, world, world.founded + 30 * DAY - 1)
     async with world.client() as user:
         assert (await user.tickets.create(SUBJECT, BODY, category="billing")).state is State.STORED
-        at_time(monkeypatch, world, TIME + 30 * DAY)
+        at_time(monkeypatch, world, world.founded + 30 * DAY)
         assert (await refusal(opened(user))).code == "roster_stale"
 
 
@@ -235,7 +236,7 @@ async def test_only_the_policy_lets_people_send_to_a_stale_list(
 ) -> None:
     """Who accepts a stale list sends, if the team's policy allows that; otherwise nothing is sent."""
     world = fake_world(tmp_path, replace(DEFAULT, freshness=Freshness(30, override)))
-    at_time(monkeypatch, world, LONG_AFTER)
+    at_time(monkeypatch, world, world.founded + LONG)
     async with world.client() as user:
         error = await refusal(opened(user))
         assert error.code == "roster_stale"
@@ -252,15 +253,15 @@ async def test_85_a_removed_signer_vouches_for_nothing(world: World, monkeypatch
     """A statement that needs a removed agent's signature counts no more once they are gone; no older one comes back."""
     grown(world, BEN, CARA)
     anna = world.console.device
-    at_time(monkeypatch, world, TIME)
-    await state(world, anna, BEN, now=TIME)
-    at_time(monkeypatch, world, TIME + 30 * DAY)
-    newer = stated(world, anna, CARA, now=TIME + 4 * DAY)  # nobody is a newcomer any more
+    at_time(monkeypatch, world, world.founded)
+    await state(world, anna, BEN, now=world.founded)
+    at_time(monkeypatch, world, world.founded + 30 * DAY)
+    newer = stated(world, anna, CARA, now=world.founded + 4 * DAY)  # nobody is a newcomer any more
     async with world.client() as user:
         assert (await refusal(opened(user))).code == "roster_stale"
         await world.relay.put_freshness(world.console.team.team_id, newer, anna.sign)
         number = await opened(user)
-        vouch(world, stated(world, anna, BEN, now=TIME), monkeypatch)
+        vouch(world, stated(world, anna, BEN, now=world.founded), monkeypatch)
         assert (await user.tickets.reply(number, "x")).state is State.STORED  # the newer one is kept here
         batch = world.console.team.prepare(*_removal(world, CARA))
         world.console.team.accept(batch)
