@@ -25,6 +25,7 @@ _KINDS = {
 }
 
 _EMPTY = "No tickets yet. Users write to you with the support link: `e2e-admin link`."
+_NO_HISTORY = "Ask an owner of the team whether you may read them."
 _FLAGS = {
     "daily_limit": "over the limit per day",
     "open_max": "over the limit of open tickets",
@@ -90,16 +91,24 @@ def unsent_json(item: Unsent) -> Json:
 # --- for people ------------------------------------------------------------------------------------------
 
 
-def inbox_text(tickets: Sequence[InboxTicket], now: int, *, filtered: bool = False) -> str:
+def inbox_text(tickets: Sequence[InboxTicket], now: int, *, filtered: bool = False, locked: int = 0) -> str:
     """Return the inbox: a line per ticket, unread ones marked, whoever waits longest first.
 
     Args:
         tickets: in their order.
         now: seconds since 1970.
         filtered: whether only some were asked for.
+        locked: how many there are besides that this device has no keys for.
     """
-    if not tickets:
-        return "No ticket fits." if filtered else _EMPTY
+    shown = _rows_text(tickets, now) if tickets else "No ticket fits." if filtered else _EMPTY
+    if not locked:
+        return shown
+    before = "There are tickets" if locked > 1 else "There is a ticket"
+    unread = f"{before} from before you came, which you were given no keys for: {locked}. {_NO_HISTORY}"
+    return f"{shown}\n{unread}" if tickets or filtered else unread
+
+
+def _rows_text(tickets: Sequence[InboxTicket], now: int) -> str:
     rows = [
         (
             "*" if ticket.unread else " ",

@@ -11,7 +11,8 @@ from console_room import Killed, dying
 from e2e_support.errors import TrustError, UsageError
 from e2e_support.vocab import Role, Verdict
 from e2e_support.wire import DeviceRecord
-from e2e_support_console import duties
+from e2e_support_client import clock
+from e2e_support_console import duties, render
 from e2e_support_console.team import TeamClient
 from e2e_support_keys.keystore import MemoryKeystore
 from team_room import TeamRoom
@@ -49,6 +50,29 @@ async def test_without_history_older_tickets_stay_closed(tmp_path: Path) -> None
         await room.ticket("After")
         await ben.catch_up()
         assert [one.subject for one in await ben.inbox.list()] == ["After"]
+
+
+@pytest.mark.parametrize(("after", "tickets"), [(False, 1), (True, 2)])
+async def test_without_history_the_inbox_says_what_it_leaves_out(
+    tmp_path: Path, after: bool, tickets: int
+) -> None:
+    """A newcomer is not told that there are no tickets where there are some that they may not read."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        for at in range(tickets):
+            await room.ticket(f"Before {at}")
+        ben = await room.add(anna, "Ben", history=False)
+        if after:
+            await room.ticket("After")
+        await ben.catch_up()
+        locked = (await ben.quarantined())["no_key"]
+        text = render.inbox_text(await ben.inbox.list(), clock.now(), locked=locked)
+        assert (text.count("After"), "No tickets yet" in text, "before you came" in text) == (
+            after,
+            False,
+            True,
+        )
+        assert f": {tickets}." in text
 
 
 async def test_invited_people_are_listed_and_wait(tmp_path: Path) -> None:
