@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import signal
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,14 @@ from e2e_support_client import clock
 from e2e_support_client.terminal import INTERRUPTED
 from e2e_support_client.testing import Fault
 from e2e_support_console import answers
+
+
+@pytest.fixture(autouse=True)
+def heeded() -> Generator[None]:
+    """Let Ctrl-C reach this process, also where a shell started it in the background and so had it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 class Typed(io.StringIO):
