@@ -6,7 +6,7 @@ from argparse import Namespace
 
 from e2e_support.limits import DEVICES_MAX
 from e2e_support_client.terminal import Json, Terminal
-from e2e_support_console.members_cli import say_gone
+from e2e_support_console.leaving_cli import say_gone
 from e2e_support_console.people import owners_removed
 from e2e_support_console.proposals import Proposal
 from e2e_support_console.shell import (
