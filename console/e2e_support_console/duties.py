@@ -24,7 +24,7 @@ from e2e_support_console.index import number_of, packages, remember
 from e2e_support_console.invites import close_doors
 from e2e_support_console.read_marks import ReadMarks
 from e2e_support_console.renewal import renew
-from e2e_support_console.team_space import TeamSpace
+from e2e_support_console.team_space import TeamSpace, hold_open
 from e2e_support_keys.audit import Finding, audit
 from e2e_support_keys.changes import rotate_batch
 
@@ -49,6 +49,7 @@ async def do_duties(desk: Desk) -> Done:
     await close_doors(desk)
     await BarrierPass(desk).run()
     await bar_space(desk)
+    await guard_space(desk)
     await ReadMarks(desk).settle()
     await finish_erasing(desk)
     done = await Chores(desk).run()
@@ -74,6 +75,13 @@ async def bar_space(desk: Desk) -> None:
         return
     async with desk.store.transaction() as change:
         await remember(change, _BARRED, newest)
+
+
+async def guard_space(desk: Desk) -> None:
+    """Let the relay hold the team space, where this device may."""
+    own = desk.roster.devices.get(desk.bundle.device_id)
+    if own is not None and own.role in WRITERS:
+        await hold_open(desk)
 
 
 async def audit_epochs(desk: Desk) -> None:

@@ -26,11 +26,13 @@ from e2e_support_client.port import Refused
 from e2e_support_console import feed, volumes
 from e2e_support_console.creating import create_for_team
 from e2e_support_console.desk import Desk
+from e2e_support_console.index import bytes_of, forget, remember
 from e2e_support_console.volume import Full, Volume
 
 Check = Callable[[Sequence[Opened]], None]
 """Raises where what stands in the space by now speaks against an entry."""
 ALL_KINDS: Final = frozenset(Kind)
+_HELD: Final = "space held"  # fact: the open volume that the relay was told to hold
 HELD_AT_ONCE: Final = 4
 """Volumes that one run lets the relay hold: it grants each device so many deeds an hour."""
 
@@ -150,7 +152,11 @@ class TeamSpace:
             if not space.volume.is_full:
                 break
             space.volume = await self._next(space)
-        for one in await volumes.finished(self.desk.store) if lost else ():
+        if not lost:
+            return
+        async with self.desk.store.transaction() as change:
+            await forget(change, _HELD)  # the relay may have
+        for one in await volumes.finished(self.desk.store):
             await self._look(one)
 
     async def _next(self, space: _Followed) -> Volume:
@@ -175,7 +181,8 @@ class TeamSpace:
     async def _push(self, space: _Followed, draft: Draft, check: Callable[[], None]) -> bool:
         """Write to the open volume; tell whether it stands there, or others have filled it."""
         volume = space.volume
-        if not volume.entries:
+        begins = not volume.entries
+        if begins:
             await self._create()
 
         async def keep(_: Sealed) -> None:
@@ -191,6 +198,8 @@ class TeamSpace:
             return False
         finally:
             await volume.save()
+        if begins:
+            await hold_open(self.desk)
         return True
 
     async def _create(self) -> None:
@@ -202,6 +211,28 @@ class TeamSpace:
         await create_for_team(desk.relay, desk.team_id, desk.capability(), key)
 
 
+async def hold_open(desk: Desk) -> None:
+    """Let the relay hold the open volume, once: from then on no agent can erase it for the whole team (attack 115).
+
+    Args:
+        desk: the unlocked device.
+    """
+    *_, mailbox = await space_mailboxes(desk)
+    known = await bytes_of(desk.store, _HELD) == mailbox
+    if known or not await desk.store.fetch_one("SELECT 1 FROM entries WHERE mailbox = ?", mailbox):
+        return
+    with suppress(TransportError, Refused):  # the next run tries again
+        await _hold(desk, mailbox)
+        async with desk.store.transaction() as change:
+            await remember(change, _HELD, mailbox)
+
+
+async def _hold(desk: Desk, mailbox: MailboxId) -> None:
+    device, key = desk.bundle.signer()
+    body = DestructionBody(desk.team_id, mailbox, Deed.HOLD, clock.now(), device)
+    await desk.relay.destroy(mailbox, sign_destruction(body, key), desk.capability())
+
+
 async def hold_finished(desk: Desk, before: int) -> None:
     """Let the relay keep finished volumes for good: no entry keeps them alive any more (protocol 3.9).
 
@@ -211,12 +242,10 @@ async def hold_finished(desk: Desk, before: int) -> None:
         desk: the unlocked device.
         before: those that ended until then, in seconds since 1970.
     """
-    device, key = desk.bundle.signer()
     with suppress(TransportError):
         for volume in await volumes.idle(desk.store, before, HELD_AT_ONCE):
-            body = DestructionBody(desk.team_id, volume.mailbox, Deed.HOLD, clock.now(), device)
             with suppress(Refused):  # it is gone
-                await desk.relay.destroy(volume.mailbox, sign_destruction(body, key), desk.capability())
+                await _hold(desk, volume.mailbox)
             async with desk.store.transaction() as change:
                 await volumes.mark_held(change, volume.number, held=True)
 

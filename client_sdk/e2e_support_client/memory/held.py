@@ -54,6 +54,7 @@ class HeldMailbox:
     log: list[Kept] = field(default_factory=list[Kept])
     written: dict[bool, int] = field(default_factory=lambda: {False: 0, True: 0})
     frozen: bool = False
+    held: bool = False
     tombstone: bytes | None = None
 
 

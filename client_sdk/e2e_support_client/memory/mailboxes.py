@@ -6,10 +6,10 @@ from e2e_support.admission import admit_hash, check_team, check_work, day_of
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.destruction import Deed, Destruction, DestructionBody, check_destruction
 from e2e_support.errors import PeerError
-from e2e_support.ids import ID_SIZE, BlobId, MailboxId
+from e2e_support.ids import ID_SIZE, BlobId, DeviceId, MailboxId
 from e2e_support.limits import MAILBOX_ENTRIES_MAX, PAGE_BYTES_MAX, PAGE_ITEMS_MAX
 from e2e_support.mailbox import Chain, check_entry, mailbox_id, verify_receipt
-from e2e_support.vocab import AdmissionMode, Direction
+from e2e_support.vocab import AdmissionMode, Direction, Role
 from e2e_support.wire import Append, Create, Entry, FeedItem, Head, Page, Receipt, Ring, Stored
 from e2e_support_client.memory.held import HeldBlob, HeldMailbox, Kept
 from e2e_support_client.memory.teams import HeldTeams
@@ -109,6 +109,8 @@ class HeldMailboxes(HeldTeams):
             body = self._destruction(mailbox, box, statement)
             if body.deed in {Deed.FREEZE, Deed.THAW}:
                 box.frozen = body.deed is Deed.FREEZE
+            if body.deed in {Deed.HOLD, Deed.RELEASE}:
+                box.held = body.deed is Deed.HOLD
             if body.deed is Deed.ERASE:
                 self._erase(mailbox, box, Destruction.from_bytes(statement).to_bytes())
         self._leave()
@@ -201,6 +203,10 @@ class HeldMailboxes(HeldTeams):
             )
         except PeerError as error:
             raise refusal("malformed" if error.code == "malformed" else "not_yours") from None
+        device = roster.devices.get(DeviceId(body.by))
+        is_owners = device is not None and device.role is Role.OWNER
+        if box.held and body.deed in {Deed.ERASE, Deed.RELEASE} and not is_owners:
+            raise refusal("not_yours")
         return body
 
     def _erase(self, mailbox: MailboxId, box: HeldMailbox, statement: bytes) -> None:

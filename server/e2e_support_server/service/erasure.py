@@ -5,6 +5,7 @@ from __future__ import annotations
 from e2e_support.destruction import Deed, DestructionBody, check_destruction
 from e2e_support.errors import PeerError
 from e2e_support.ids import DeviceId
+from e2e_support.vocab import Role
 from e2e_support_server.bell import Bell
 from e2e_support_server.blobs.base import Blobs
 from e2e_support_server.clock import Clock
@@ -17,6 +18,8 @@ from e2e_support_server.storage.base import Erased, Store
 
 DEEDS_HOUR, DEEDS_BURST = 60, 20
 """Of one member or user: one agent cannot empty the relay overnight (attack 80)."""
+_UNDOING = frozenset({Deed.ERASE, Deed.RELEASE})
+"""What takes an owner while a mailbox is held: an agent could take away for good what the whole team works with."""
 DAY = 24 * 3600
 
 
@@ -55,6 +58,8 @@ class Erasure:
             return
         team = self._teams.team(mailbox.team_id)
         said = _checked(mailbox, team, statement)
+        if said.deed in _UNDOING and not _is_owners(team, said.by) and await self._store.is_held(mailbox):
+            raise Refusal("not_yours")
         if wait := self._rate.wait(_who(team, said.by), self._clock()):
             raise Refusal("rate", retry_after=wait)
         match said.deed:
@@ -112,6 +117,11 @@ def _who(team: Team, by: bytes) -> bytes:
     """Return the person whose device signed, who has no more deeds by having more devices, or the user's key."""
     device = team.roster.devices.get(DeviceId(by))
     return device.member_id if device else by
+
+
+def _is_owners(team: Team, by: bytes) -> bool:
+    device = team.roster.devices.get(DeviceId(by))
+    return device is not None and device.role is Role.OWNER
 
 
 def _checked(mailbox: Mailbox, team: Team, statement: bytes) -> DestructionBody:

@@ -164,7 +164,11 @@ class Store(Protocol):
         ...
 
     async def hold(self, mailbox: Mailbox, *, held: bool) -> None:
-        """Exempt a mailbox from retention, or no longer."""
+        """Exempt a mailbox from retention and from agents, or no longer."""
+        ...
+
+    async def is_held(self, mailbox: Mailbox) -> bool:
+        """Tell whether a mailbox is held."""
         ...
 
     # --- destruction ---

@@ -268,6 +268,10 @@ class SqliteStore:
 
         await self._write(job)
 
+    async def is_held(self, mailbox: Mailbox) -> bool:
+        rows = await self._rows("SELECT held FROM mailboxes WHERE number = ?", (mailbox.number,))
+        return bool(rows and rows[0][0])
+
     # --- destruction ---
 
     async def erase(self, mailbox: Mailbox, statement: bytes) -> Erased:
