@@ -100,7 +100,14 @@ def open_private(path: Path, flags: int) -> int:
 def _directory(path: Path, *, create: bool) -> Generator[int]:
     """Open a directory that nobody else can write to: who could would swap the files in it."""
     if create:
-        path.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+        try:
+            path.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+        except (
+            FileNotFoundError
+        ):  # some file systems have no place for it; nothing is missing that can be made
+            raise UsageError(
+                "file_unusable", f"{path}: no directory can be made there", hint="Choose another place."
+            ) from None
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         status = os.fstat(descriptor)

@@ -200,3 +200,10 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path: Path, step: str) -> None:
     done = subprocess.run([sys.executable, "-c", script, str(path)], check=False)
     assert done.returncode == -signal.SIGKILL
     assert read_private(path, limit=LIMIT) == b"old"
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no such file system here")
+def test_a_place_where_no_directory_can_be_made_is_refused() -> None:
+    """A home on a file system that takes no directories is a clear refusal."""
+    with refused("file_unusable"):
+        write_private(Path("/proc/nowhere/keys"), b"data", replace=False)
