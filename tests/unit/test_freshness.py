@@ -14,6 +14,7 @@ from e2e_support.freshness import (
     check_freshness,
     cosign_freshness,
     freshness_of,
+    require_vouched,
     sign_freshness,
 )
 from e2e_support.limits import CLOCK_WARNING
@@ -70,6 +71,9 @@ def test_two_devices_of_one_person_count() -> None:
     """What is counted are devices: one stolen computer is not enough, two of one person are."""
     roster = Team.found(ANNA, ANNA2).roster
     assert check_freshness(roster, state(roster, ANNA, ANNA2), now=TIME).head == roster.head
+    with pytest.raises(TrustError) as caught:
+        check_freshness(roster, state(roster, ANNA), now=TIME)
+    assert caught.value.code == "too_few_signers"
 
 
 def test_strange_signatures_do_no_harm() -> None:
@@ -186,6 +190,18 @@ def test_statement_about_another_story_shows_a_fork() -> None:
     with pytest.raises(TrustError) as few:
         check_freshness(one.roster, state(short, ANNA), now=TIME)
     assert few.value.code == "too_few_signers"
+
+
+def test_a_team_that_never_stated_anything_counts_from_its_founding() -> None:
+    """Without any statement something may be sealed for the policy's days; with one, it alone decides."""
+    roster = team().roster
+    require_vouched(roster, b"", now=TIME + 30 * DAY - 1)
+    later = state(roster, ANNA, BEN, now=TIME + 5 * DAY)
+    require_vouched(roster, later, now=TIME + 35 * DAY - 1)
+    for statement, now in ((b"", TIME + 30 * DAY), (later, TIME + 35 * DAY)):
+        with pytest.raises(TrustError) as caught:
+            require_vouched(roster, statement, now=now)
+        assert caught.value.code == "roster_stale"
 
 
 def test_statements_only_move_forward() -> None:

@@ -163,6 +163,7 @@ NONSENSE: list[tuple[str, Policy]] = [
     ("the last rule of labels_user", changed("labels_user", ())),
     ("the last rule of labels_staff", changed("labels_staff", (SPAM,))),
     ("hides those below", changed("labels_staff", (OPEN, SPAM, OPEN))),
+    ("hides those below", changed("labels_staff", (SPAM, OPEN, OPEN))),
     ("with one id do not look alike", changed("labels_staff", (replace(SPAM, id="open"), OPEN))),
     ("has no text", changed("labels_user", (replace(OPEN, text=""),))),
     ("a fact of the staff log", changed("labels_user", (SPAM, OPEN))),
@@ -182,6 +183,8 @@ def test_policy_that_makes_no_sense_is_refused(why: str, policy: Policy) -> None
 SENSE = [
     changed("limits", replace(DEFAULT.limits, subject_min=200, text_min=10_000)),
     changed("attachments.file_bytes_max", 1),
+    changed("attachments.file_bytes_max", DEFAULT.attachments.ticket_bytes_max),
+    changed("retention", replace(DEFAULT.retention, closed_days=1, idle_days=1)),
     changed("limits.zone", "America/Argentina/Buenos_Aires"),
     changed("limits.zone", "Atlantis/Capital"),
     changed("external_url", "https://desk.example.org/help?from=app"),
