@@ -111,6 +111,25 @@ def check_freshness(
     return FreshUntil(body.head, body.issued, expires)
 
 
+def require_vouched(roster: RosterState, statement: bytes, *, now: int) -> None:
+    """Do nothing if something may be sealed for a roster: enough active devices say that it is the newest.
+
+    A team that never stated anything is fresh for the policy's days after it was founded.
+
+    Args:
+        roster: the newest roster that is known.
+        statement: the newest ``Freshness`` that was accepted for it; empty where there was none.
+        now: this machine's time in seconds since 1970.
+
+    Raises:
+        TrustError: as ``check_freshness``.
+    """
+    if statement:
+        check_freshness(roster, statement, now=now)
+    elif now >= open_link(roster.links[0]).body.time + roster.policy.freshness.days * DAY:
+        raise _stale()
+
+
 def _check_forward(body: FreshnessBody, earlier: FreshUntil | None) -> None:
     if earlier and (body.issued < earlier.issued or body.head.length < earlier.head.length):
         raise _bad("the statement is older than one that was seen before")

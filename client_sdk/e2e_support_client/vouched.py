@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from e2e_support.errors import PeerError, TrustError
-from e2e_support.freshness import DAY, FreshUntil, check_freshness, freshness_of
+from e2e_support.freshness import FreshUntil, check_freshness, freshness_of, require_vouched
 from e2e_support.roster import TrustedRoster
-from e2e_support.roster_links import open_link
 from e2e_support_client import clock
 from e2e_support_client.port import Refused, RelayPort
 from e2e_support_client.trust_store import TrustStore
@@ -67,32 +66,19 @@ class Vouched:
     def require(self, roster: TrustedRoster) -> None:
         """Do nothing if something may be sealed for this roster.
 
-        A team that never stated anything is fresh for the policy's days after it was founded.
-
         Raises:
             TrustError: ``roster_stale``, ``too_few_signers``, ``roster_behind`` or ``roster_fork``.
         """
         if self._proven is not None:
             raise self._proven
         try:
-            self._check(roster)
+            require_vouched(roster, self._kept, now=clock.now())
         except TrustError as error:
             if not roster.policy.freshness.override:
                 raise
             if not self._accept_stale:
                 hint = f"{error.hint} Your team lets you send it anyway: --accept-stale."
                 raise TrustError(error.code, error.message, hint=hint) from None
-
-    def _check(self, roster: TrustedRoster) -> None:
-        now = clock.now()
-        if self._kept:
-            check_freshness(roster, self._kept, now=now)
-        elif now >= open_link(roster.links[0]).body.time + roster.policy.freshness.days * DAY:
-            raise TrustError(
-                "roster_stale",
-                "nobody has vouched for the list of administrators since the team was founded",
-                hint="What you write is kept, and sent once an administrator's device has been online.",
-            )
 
     def _earlier(self) -> FreshUntil | None:
         if not self._kept:

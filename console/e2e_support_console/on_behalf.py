@@ -18,6 +18,7 @@ from e2e_support_console.answers import Answers
 from e2e_support_console.creating import create_for_user
 from e2e_support_console.logs import Log
 from e2e_support_console.model import InboxTicket
+from e2e_support_console.renewal import require_fresh, vouched
 
 
 class OnBehalf(Answers):
@@ -76,7 +77,10 @@ class OnBehalf(Answers):
         log.thread.check(fact, self._desk.roster.policy)
 
     async def _write_first(self, log: Log, body: OpenForBody) -> None:
+        statement = await vouched(self._desk)
+
         def check() -> None:
+            require_fresh(self._desk, statement)
             if log.length:
                 raise _used(log.mailbox)
 

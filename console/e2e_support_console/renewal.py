@@ -6,6 +6,8 @@ the next (protocol 4.7).
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from e2e_support.errors import PeerError, TrustError
 from e2e_support.freshness import (
     DAY,
@@ -13,12 +15,14 @@ from e2e_support.freshness import (
     check_freshness,
     cosign_freshness,
     freshness_of,
+    require_vouched,
     sign_freshness,
 )
 from e2e_support.roster import TrustedRoster
 from e2e_support.vocab import WRITERS
 from e2e_support.wire import Freshness
 from e2e_support_client import clock
+from e2e_support_client.port import Refused
 from e2e_support_console.desk import Desk
 from e2e_support_console.index import STATEMENT, bytes_of, remember
 
@@ -36,13 +40,40 @@ async def renew(desk: Desk) -> bool:
     if _is_good(roster, await bytes_of(desk.store, STATEMENT), now):
         return True
     newest = await desk.relay.freshness(desk.team_id) or b""
-    if _is_good(roster, newest, now):
+    if _until(roster, newest, now) is not None:
         await _keep(desk, newest)
-        return True
+        if _is_good(roster, newest, now):
+            return True
     own = roster.devices.get(desk.bundle.device_id)
     if own is None or own.role not in WRITERS:
         return _until(roster, newest, now) is not None
     return await _state(desk, now)
+
+
+async def vouched(desk: Desk) -> bytes:
+    """Return the newest statement that is known, after asking for a newer one where it is over (``require_vouched``).
+
+    Raises:
+        TransportError, PeerError: the relay is away or wrong.
+    """
+    if await fresh_until(desk) is None:
+        with suppress(Refused):
+            await renew(desk)
+    return await bytes_of(desk.store, STATEMENT)
+
+
+def require_fresh(desk: Desk, statement: bytes) -> None:
+    """Do nothing if a person's words may be sealed for the roster as it is known now (protocol 4.7).
+
+    Args:
+        desk: the unlocked device.
+        statement: from ``vouched``.
+
+    Raises:
+        TrustError: ``roster_stale``, ``too_few_signers`` …
+    """
+    if not desk.roster.policy.freshness.override:
+        require_vouched(desk.roster, statement, now=clock.now())
 
 
 async def fresh_until(desk: Desk) -> FreshUntil | None:

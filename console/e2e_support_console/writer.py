@@ -44,6 +44,7 @@ from e2e_support_console.outgoing import (
     uploaded,
     was_sealed,
 )
+from e2e_support_console.renewal import require_fresh, vouched
 from e2e_support_console.staff_log import StaffLogs
 
 
@@ -179,7 +180,10 @@ class Writer:
         draft, signer = item.draft, self.desk.author()
         blobs = [file.blob_id for file in draft.attachments]
 
+        statement = await vouched(self.desk)
+
         def check() -> None:
+            require_fresh(self.desk, statement)
             self._check(log, item)
             if start is not None:
                 require_still(log, start, self.desk.roster.policy)

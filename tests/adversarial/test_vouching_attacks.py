@@ -1,4 +1,4 @@
-"""Attacks of somebody who was removed, together with the relay, on users who have not heard of it yet (110)."""
+"""Attacks of somebody who was removed, with the relay's help, on those who have not heard of it (110, 112)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 from client.test_trust import at_time, grown, refusal, state, tell, vouch
 from e2e_support.freshness import DAY, sign_freshness
 from e2e_support.vocab import Role
-from e2e_support_client import team
+from e2e_support_client import clock, team
 from team_builder import device, pairs
+from team_room import TeamRoom
 from user_kit import BODY, SUBJECT, World, fake_world
 
 BEN = device("ben", Role.AGENT)
@@ -46,3 +47,35 @@ async def test_110_a_removed_agent_makes_no_second_voice(
         refused = await refusal(user.tickets.create(SUBJECT, BODY, category="billing"))
         assert refused.code in {"roster_stale", "too_few_signers"}
         assert len(world.fake.mailboxes) == 1
+
+
+async def test_112_a_console_that_a_relay_has_frozen_falls_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack 112: an administrator whom a relay shows no news of the team says nothing under its old keys for ever."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        await room.add(anna, "Ben")
+        cleo = await room.add(anna, "Cleo")
+        user, began = await room.ticket(), clock.now()
+        for console in (anna, cleo):
+            await console.catch_up()
+
+        def pass_days(days: int) -> None:
+            monkeypatch.setattr(clock, "now", lambda: began + days * DAY)
+            room.relay.advance(began + days * DAY - room.relay.time)
+
+        pass_days(20)
+        await cleo.catch_up()
+        await cleo.inbox.reply(user.number, "Somebody vouched not long ago.")
+        pass_days(31)
+        await cleo.catch_up()
+        for say in (cleo.inbox.reply, cleo.inbox.note):
+            assert (await refusal(say(user.number, "For whose eyes?"))).code in {
+                "roster_stale",
+                "too_few_signers",
+            }
+        await user.pull()
+        assert user.conversation.chain.length == 2
+        await anna.catch_up()
+        await cleo.inbox.reply(user.number, "Anna is there, and knows of no other team.")
