@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.figures import RESULTS, Report, save, show
 
-BENCHES = ("append", "attachment", "client", "roster", "removal", "inbox")
+BENCHES = ("append", "attachment", "client", "roster", "removal", "inbox", "space")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

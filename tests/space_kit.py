@@ -75,3 +75,15 @@ async def lengths(team: TeamClient, relay: RelayPort) -> list[int]:
 async def length(team: TeamClient, relay: RelayPort, mailbox: MailboxId) -> int:
     """Return how many entries the relay has of a mailbox."""
     return (await relay.read(mailbox, 0, team.desk.capability())).head.length
+
+
+def lose(relay: FakeRelay, mailbox: MailboxId, length: int = 0) -> None:
+    """Let a relay be restored from a backup that has so many entries of a mailbox; for 0 it has no mailbox."""
+    boxes = relay._mailboxes  # pyright: ignore[reportPrivateUsage]
+    if not length:
+        boxes.pop(mailbox, None)
+        return
+    box = boxes[mailbox]
+    box.log, box.chain = box.log[:length], type(box.chain).start(mailbox)
+    for kept in box.log:
+        box.chain = box.chain.advance(kept.entry)

@@ -116,12 +116,12 @@ class TeamSpace:
 
         Of a finished volume the feed says so after a restore, or where somebody wrote on behind its end.
         """
-        store = self.desk.store
-        moved = await feed.moved_of(store, await space_mailboxes(self.desk))
+        store, mailboxes = self.desk.store, await space_mailboxes(self.desk)
+        moved = await feed.moved_of(store, mailboxes)
         for one in await volumes.finished(store):
             if one.mailbox in moved:
                 await self._look(one)
-        if moved:
+        if moved or await volumes.has_ended(store, mailboxes[-1]):  # then the next one may have moved
             space = await self._load()
             await self._pull(space)
             if await feed.moved_of(store, [space.volume.mailbox]):

@@ -14,7 +14,7 @@ from e2e_support.crypto.sign import SigningKey
 from e2e_support.ids import Hash, MailboxId
 from e2e_support.mailbox import mailbox_id
 from e2e_support.opened import Opened, Record
-from e2e_support.space import place_of
+from e2e_support.space import is_full, place_of
 from e2e_support.vocab import Kind
 from e2e_support_keys.epochs import TeamKeys
 from e2e_support_keys.store import Queries, Transaction
@@ -58,6 +58,12 @@ def keys_of(keys: TeamKeys, done: Sequence[Finished]) -> Iterator[SigningKey]:
 def open_mailbox(keys: TeamKeys, done: Sequence[Finished]) -> MailboxId:
     """Return the id of the open volume, whether or not it exists; arguments as ``keys_of``."""
     return mailbox_id(keys.team_space(len(done), done[-1].end if done else b"").public)
+
+
+async def has_ended(queries: Queries, mailbox: MailboxId) -> bool:
+    """Tell whether a volume is full, noted as finished or not."""
+    row = await queries.fetch_one("SELECT count(*) FROM entries WHERE mailbox = ?", mailbox)
+    return row is not None and is_full(row[0])
 
 
 async def finish(

@@ -8,28 +8,16 @@ import pytest
 
 from card_kit import holder
 from console_room import Room, User
-from e2e_support.ids import MailboxId
 from e2e_support.proof import ProofKind, check_proof
 from e2e_support.vocab import Role
 from e2e_support_client import clock
 from e2e_support_client.handback import AGAIN_AFTER
-from e2e_support_client.testing import FakeRelay, Fault
+from e2e_support_client.testing import Fault
 from e2e_support_console.alarms import Alarm
 from e2e_support_console.team import TeamClient
 from e2e_support_console.team_space import space_mailboxes
+from space_kit import lose
 from team_room import TeamRoom
-
-
-def lose(relay: FakeRelay, mailbox: MailboxId, length: int = 0) -> None:
-    """Let a relay be restored from a backup that has so many entries of a mailbox; for 0 it has no mailbox."""
-    boxes = relay._mailboxes  # pyright: ignore[reportPrivateUsage]
-    if not length:
-        boxes.pop(mailbox, None)
-        return
-    box = boxes[mailbox]
-    box.log, box.chain = box.log[:length], type(box.chain).start(mailbox)
-    for kept in box.log:
-        box.chain = box.chain.advance(kept.entry)
 
 
 async def alarms(team: TeamClient) -> dict[str, Alarm]:

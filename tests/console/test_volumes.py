@@ -19,8 +19,8 @@ from e2e_support.vocab import Kind, Role, SettingKind, Verdict
 from e2e_support_client import clock
 from e2e_support_client.testing import Fault
 from e2e_support_console.team_space import TeamSpace, hold_finished, space_mailboxes
-from e2e_support_console.volumes import finished
-from space_kit import SHORT, lengths, real_room, share, shared, short_volumes_fixture
+from e2e_support_console.volumes import finished, idle
+from space_kit import SHORT, lengths, lose, real_room, share, shared, short_volumes_fixture
 from team_room import TeamRoom
 
 __all__ = ["short_volumes_fixture"]
@@ -219,3 +219,47 @@ async def test_finished_volumes_are_held_once(tmp_path: Path) -> None:
         for _ in range(3):
             await hold_finished(anna.desk, clock.now())
         assert told == [(first, Deed.HOLD)] * 2, "the first was asked to wait"
+
+
+async def test_whoever_writes_first_after_a_restore_gives_all_volumes_back(tmp_path: Path) -> None:
+    """A relay that lost something of the open volume gets back what it lost of the others, too, without any sync."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        await share(anna, *NAMES[: SHORT + 2])
+        first, second = await space_mailboxes(anna.desk)
+        await hold_finished(anna.desk, clock.now())
+        lose(room.relay, first)
+        lose(room.relay, second, 1)
+        await share(anna, "after")
+        assert await lengths(anna, room.relay) == [SHORT, 3]
+        assert {alarm.mailbox for alarm in await anna.alarms() if alarm.code == "rollback"} == {first, second}
+        assert [volume.mailbox for volume in await idle(anna.desk.store, clock.now(), 9)] == [first], (
+            "not held"
+        )
+
+
+async def test_nobody_goes_on_behind_a_volume_that_the_relay_lost_the_end_of(tmp_path: Path) -> None:
+    """Whoever creates a volume gives the relay back what it lacks of the one before: others could not find the way."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        ben = await room.add(anna, "Ben")
+        await share(anna, *NAMES[:SHORT])
+        first, *_ = await space_mailboxes(anna.desk)
+        lose(room.relay, first, 2)
+        await share(anna, "after")
+        assert await shared(ben) == [*NAMES[:SHORT], "after"]
+
+
+async def test_whoever_ended_a_volume_follows_the_next_one(tmp_path: Path) -> None:
+    """A console that wrote the last entry of a volume hears of what others say in the next one by its sync."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        ben = await room.add(anna, "Ben")
+        await anna.catch_up()
+        await share(anna, *NAMES[:SHORT])
+        await share(ben, "ben")
+        await anna.catch_up()
+        room.relay.inject(Fault.OFFLINE)
+        kept = await TeamSpace(anna.desk).kept()
+        assert list(settings_of(kept, SettingKind.SNIPPET)) == [*NAMES[:SHORT], "ben"]
+        assert await anna.quarantined() == {}
