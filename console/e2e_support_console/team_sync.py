@@ -137,7 +137,7 @@ class TeamSync(RosterSync):
 
     async def _give_back(self) -> bool:
         """Give the relay the links that it lost; tell whether it took them, and ask it at most once a day."""
-        if clock.now() - await number_of(self._store, _TRIED) < AGAIN_AFTER:
+        if not clock.is_over(await number_of(self._store, _TRIED), AGAIN_AFTER):
             return False
         given = await self._hand_back.give(self.roster)
         if not given:
