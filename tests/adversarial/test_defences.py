@@ -118,7 +118,7 @@ def no_lock(_: Path) -> int:
     return os.open(os.devnull, os.O_RDONLY)
 
 
-def unheard_of(_: Any) -> tuple[bytes, bytes]:
+def unheard_of(*_: Any) -> tuple[bytes, bytes]:
     """Take every message for a new one."""
     return os.urandom(16), b""
 
@@ -193,7 +193,7 @@ ROWS: Final = [
     row(user.test_36_a_hostile_manifest_saves_nowhere_else, (part_file, "safe_name", same_text)),
     row(
         user.test_87_a_resealed_retry_is_one_message,
-        (thread, "_identity", unheard_of),
+        (thread.Thread, "_identity", unheard_of),
         second="Once.",
         shown=2,
     ),
