@@ -27,7 +27,7 @@ _WEB = re.compile(r"https://[!-~]+")
 _REPEATABLE = frozenset({"labels_user", "labels_staff"})  # two rules with one id are joined by "or"
 
 
-def read_policy(data: bytes) -> Policy:
+def open_policy(data: bytes) -> Policy:
     """Return the policy in bytes that came from a link, checked.
 
     Args:

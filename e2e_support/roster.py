@@ -16,7 +16,7 @@ from e2e_support.epoch import check_package
 from e2e_support.errors import PeerError, TrustError
 from e2e_support.ids import TeamId
 from e2e_support.membership import Membership, refuse
-from e2e_support.policy_checks import read_policy
+from e2e_support.policy_checks import open_policy
 from e2e_support.roster_links import (
     NO_HASH,
     NO_TEAM,
@@ -103,7 +103,7 @@ class TrustedRoster(RosterState):
             hashes=(link_hash(link.signed),),
             membership=members,
             epoch_links=((0, genesis.epoch),),
-            policy_links=((0, read_policy(genesis.policy)),),
+            policy_links=((0, open_policy(genesis.policy)),),
             relay_keys=keys,
             current_relay_keys=keys,
         )

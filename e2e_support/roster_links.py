@@ -18,7 +18,7 @@ from e2e_support.errors import PeerError
 from e2e_support.ids import HASH_SIZE, DeviceId, Hash, TeamId
 from e2e_support.limits import DEVICES_MAX, ID_TEXT_MAX, KIB, NAME_MAX
 from e2e_support.policy import Policy
-from e2e_support.policy_checks import read_policy
+from e2e_support.policy_checks import open_policy
 from e2e_support.tags import Tag
 from e2e_support.vocab import AdmissionMode, LinkType
 from e2e_support.wire import (
@@ -172,7 +172,7 @@ def open_link(data: bytes) -> OpenLink:
     link = Link.from_bytes(data)
     body = _open_body(link.body)
     kind = PAYLOADS[body.type]
-    payload = read_policy(body.payload) if kind is Policy else kind.from_bytes(body.payload)
+    payload = open_policy(body.payload) if kind is Policy else kind.from_bytes(body.payload)
     return OpenLink(data, link.body, body, payload, link.signatures)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from e2e_support.errors import PeerError, TrustError, UsageError
 from e2e_support.freshness import check_freshness, sign_freshness
-from e2e_support.policy_checks import read_policy
+from e2e_support.policy_checks import open_policy
 from e2e_support.presets import DEFAULT
 from e2e_support.roster import Standing, TrustedRoster
 from e2e_support.roster_links import DeviceRevoke, DeviceUpdate, Payload, Rename, Threshold
@@ -64,7 +64,7 @@ def test_noise_ends_in_one_kind_of_error(data: bytes) -> None:
         TrustedRoster.begin,
         lambda noise: roster.update([noise]),
         lambda noise: check_freshness(roster, noise, now=TIME),
-        read_policy,
+        open_policy,
     ]
     for reader in readers:
         with pytest.raises((PeerError, TrustError)):

@@ -8,7 +8,7 @@ import pytest
 
 from e2e_support.errors import UsageError
 from e2e_support.policy import Policy
-from e2e_support.policy_checks import check_policy, read_policy
+from e2e_support.policy_checks import check_policy, open_policy
 from e2e_support.policy_parts import (
     AttachmentMode,
     ClosedReply,
@@ -47,7 +47,7 @@ def test_every_preset_makes_sense_and_travels(name: str) -> None:
     """Each passes its own checks, reads back as it was written, bears its name and says what it does."""
     policy = PRESETS[name]
     check_policy(policy)
-    assert read_policy(policy.to_bytes()) == policy
+    assert open_policy(policy.to_bytes()) == policy
     assert policy.preset == name
     assert policy.admission.mode is AdmissionMode.OPEN
     assert all(category.guidelines for category in policy.categories)
