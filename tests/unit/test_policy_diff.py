@@ -176,6 +176,7 @@ def test_long_texts_can_be_cut() -> None:
     ((_, short),) = told(new, cut=SHORT)
     assert whole.endswith('"' + "x" * 200 + '"')
     assert short.endswith('"' + "x" * SHORT + '…"')
+    assert [words for _, words in told(new, cut=200)] == [whole]
     assert "Say what you did, what you expected" in short
 
 

@@ -70,15 +70,19 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({"show_languages": 1}, "show_languages: true or false is expected"),
     ({"priority__mode": "Staff"}, "priority.mode: one of none, user, by_category, staff is expected"),
     ({"priority__mode": 1}, "priority.mode: one of none"),
+    ({"priority__mode": ["staff"]}, "priority.mode: one of none"),
     ({"prompts": "one"}, "prompts: a list is expected"),
     ({"prompts": {}}, "prompts: a list is expected"),
     ({"prompts": ["x"] * 33}, "prompts: at most 32 are allowed"),
     ({"prompts": ["good", 5]}, "prompts.2: a text of at most 200 characters is expected"),
+    ({"prompts": [{"id": "x"}]}, "prompts.1: a text of at most 200 characters is expected"),
     ({"prompts": ["x" * 201]}, "prompts.1: a text of at most 200 characters is expected"),
     ({"external_url": "\ud800"}, "external_url: a text"),
+    ({"external_url": "\udfff"}, "external_url: a text"),
     ({"categories__1": {"id": "question", "label": "Question"}}, "categories.question.guidelines: this is missing"),
     ({"categories__1__label": None}, "categories.question.label: a text"),
     ({"categories__1__id": ""}, "policy: an id in categories"),
+    ({"categories__1": {"id": "", "label": 7, "guidelines": ""}}, "categories.2.label: a text"),
     ({"categories__1": {"id": 7, "label": "x", "guidelines": ""}}, "categories.2.id: a text"),
     ({"categories__1": "question"}, "categories.2: a group with id, label, guidelines is expected"),
     ({"staff__assignee": "xyz"}, "staff.assignee: an id of 0 or 32 hex digits is expected"),
@@ -109,6 +113,11 @@ def test_a_policy_that_is_too_large_is_refused() -> None:
 def test_text_is_composed() -> None:
     """However an editor writes an umlaut, the policy holds it in the one form that can be signed."""
     assert read_policy(form_of(categories__0__label="Fu\u0308r")).categories[0].label == "F\u00fcr"
+
+
+def test_a_number_may_be_the_largest() -> None:
+    """What the error names as the last that is expected is taken."""
+    assert read_policy(form_of(limits__subject_max=998)).limits.subject_max == 998
 
 
 def test_items_of_a_list_have_names() -> None:

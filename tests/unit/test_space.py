@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from e2e_support.codec import Message
 from e2e_support.content import (
+    Attachment,
     BarrierBody,
     ClaimBody,
     EmptyBody,
@@ -15,7 +18,7 @@ from e2e_support.content import (
     ReadMarksBody,
     SettingBody,
 )
-from e2e_support.ids import Hash, MailboxId, MemberId
+from e2e_support.ids import BlobId, Hash, MailboxId, MemberId
 from e2e_support.limits import VOLUME_MAX
 from e2e_support.opened import Opened
 from e2e_support.presets import DEFAULT
@@ -61,6 +64,14 @@ def test_who_writes_what(kind: Kind, role: Role | None) -> None:
     )
     assert judge_space(None, fact(kind, role), DEFAULT) == ((1, "") if allowed else (None, "not_allowed"))
     assert judge_space(4, fact(kind, role), DEFAULT) == ((5, "") if allowed else (4, "not_allowed"))
+
+
+def test_nothing_in_the_team_space_has_files() -> None:
+    """Nobody would ever look at them, and nothing would ever erase them."""
+    zeros = bytes(32)
+    file = Attachment("a.png", "image/png", 1, BlobId(bytes(16)), zeros, zeros, zeros, Hash(zeros))
+    said = replace(fact(Kind.SETTING, Role.OWNER), attachments=(file,))
+    assert judge_space(4, said, DEFAULT) == (4, "not_allowed")
 
 
 def opened(body: Message, by: Device | None = ANNA, verdict: Verdict = Verdict.OK) -> Opened:

@@ -154,6 +154,12 @@ def test_numbers_are_read_as_people_type_them(typed: str) -> None:
     assert parse_number(typed) == NUMBER
 
 
+def test_a_number_may_begin_with_the_letter_in_front() -> None:
+    """Only an eleventh letter can be the one that stands before every number."""
+    for typed in ("T-T7K3M-9QXF2", "T7K3M9QXF2", "TT7K3M9QXF2", "T T7K3M 9QXF2"):
+        assert parse_number(typed) == "T-T7K3M-9QXF2"
+
+
 @pytest.mark.parametrize(
     "typed", ["", "T-", "T-AAAAA-AAAA", "T-AAAAA-AAAAU", "T-AAAAA-AAAAAA", "T-ÄÄÄÄÄ-ÄÄÄÄÄ"]
 )
