@@ -135,7 +135,9 @@ async def _load_keys(settings: Settings) -> tuple[UserBundle, bool]:
         )
     if settings.pin is None:
         raise UsageError(
-            "no_link", "there are no keys here and no support link", hint="Connect with a link first."
+            "no_link",
+            "there are no keys here and no support link",
+            hint="Begin with the link that the team publishes: e2e-ticket connect LINK",
         )
     bundle = UserBundle.fresh(settings.pin.format(), clock.random)
     await asyncio.to_thread(settings.keystore.save, bundle)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from e2e_support.errors import TransportError, TrustError, UsageError
+from e2e_support.errors import SupportError, TransportError, TrustError, UsageError
 from e2e_support_client import render
 from e2e_support_client.assembly import KEYS_FILE, STORE_FILE
 from e2e_support_client.client import SupportClient
@@ -52,6 +54,23 @@ def _profile(options: Namespace) -> Profile:
 def keys_in(home: Path) -> KeyHome:
     """Return the user's keys in a home."""
     return KeyHome("e2e-ticket", home / KEYS_FILE, home / STORE_FILE, "Passphrase for your support keys")
+
+
+@asynccontextmanager
+async def keeping(support: SupportClient) -> AsyncGenerator[None]:
+    """Say where the words are that the block could not send.
+
+    Raises:
+        SupportError: as the block.
+    """
+    before = {item.key for item in await support.outbox.list()}
+    try:
+        yield
+    except SupportError as error:
+        with suppress(SupportError):
+            kept = [item.key[:8] for item in await support.outbox.list() if item.key not in before]
+            error.hint += f" What you wrote: e2e-ticket outbox --show {kept[-1]}" if kept else ""
+        raise
 
 
 async def known_team(support: SupportClient, terminal: Terminal) -> TeamInfo:

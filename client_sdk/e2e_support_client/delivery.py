@@ -32,6 +32,7 @@ from e2e_support_client.allowance import Allowance, sent_profile
 from e2e_support_client.courier import Courier, prospect
 from e2e_support_client.model import OnProgress, Progress, State
 from e2e_support_client.outbox_store import FileRow, ItemRow, OutboxStore
+from e2e_support_client.policy_words import explained
 from e2e_support_client.port import Refused, RelayPort
 from e2e_support_client.room import PlaceTaken, Room
 from e2e_support_client.rooms import Rooms
@@ -200,6 +201,12 @@ class Delivery:
 
     async def _check(self, item: ItemRow, files: list[FileRow], *, online: bool) -> None:
         """Raise the rule that stands against an item, before anything of it leaves this device."""
+        try:
+            await self._judge(item, files, online=online)
+        except UsageError as refused:
+            raise explained(refused, self._team.roster.policy) from None
+
+    async def _judge(self, item: ItemRow, files: list[FileRow], *, online: bool) -> None:
         fact = _fact(item, tuple(prospect(file) for file in files))
         if item.kind is not Kind.OPEN:
             async with self._rooms.open(item.number) as room:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,6 +14,7 @@ from e2e_support_client.port import Refused, RelayPort
 from e2e_support_client.rooms import Rooms
 from e2e_support_client.store import LocalStore, TicketRow
 from e2e_support_client.team import Team
+from e2e_support_client.transfer import together
 from e2e_support_client.trust_store import TrustStore
 
 GAP: Final = 5  # places in a row that are free: behind them there is no ticket of that month
@@ -73,7 +73,7 @@ class Discovery:
             SupportError: the relay could not be asked, or its answer does not hold.
         """
         now = _ordinal(clock.now())
-        found = await asyncio.gather(*(self._unknown(month) for month in _span(now - 1, now)))
+        found = await together([self._unknown(month) for month in _span(now - 1, now)])
         for row in (row for month in found for row in month):
             await self._follow(row)
         await self.looked()
@@ -90,7 +90,7 @@ class Discovery:
         while free < GAP and place < PLACES_MAX:
             rows = [self._rooms.place(month, at) for at in range(place, place + GAP - free)]
             place += len(rows)
-            lengths = await asyncio.gather(*(self._length(row, known) for row in rows))
+            lengths = await together([self._length(row, known) for row in rows])
             for row, length in zip(rows, lengths, strict=True):
                 free = free + 1 if length is None else 0
                 found += [row] if length else []

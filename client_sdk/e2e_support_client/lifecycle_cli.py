@@ -6,10 +6,11 @@ import asyncio
 from argparse import Namespace
 from pathlib import Path
 
+from e2e_support.errors import TransportError
 from e2e_support_client import render_lifecycle as render
 from e2e_support_client.archive.commands import exported_text, verify
 from e2e_support_client.arguments import Commands, add_command, numbered
-from e2e_support_client.cli_client import open_client, tell_state
+from e2e_support_client.cli_client import keeping, open_client, tell_offline, tell_state
 from e2e_support_client.erase_cli import add_erase, erase
 from e2e_support_client.forms import add_accept_stale, add_attach, add_form
 from e2e_support_client.progress_line import show_progress
@@ -21,6 +22,7 @@ async def _counts(options: Namespace, terminal: Terminal) -> None:
     """Show how many tickets have each status."""
     async with open_client(options, terminal) as support:
         counts = await support.tickets.counts()
+        tell_offline(support.offline, terminal)
         terminal.show({**counts}, render.counts_text(counts, support.policy))
 
 
@@ -28,6 +30,7 @@ async def _timeline(options: Namespace, terminal: Terminal) -> None:
     """Show how a ticket came to its status."""
     async with open_client(options, terminal) as support:
         steps = await support.tickets.timeline(options.number)
+        tell_offline(support.offline, terminal)
         terminal.show(timeline_json(steps), timeline_text(steps))
 
 
@@ -35,6 +38,7 @@ async def _notifications(options: Namespace, terminal: Terminal) -> None:
     """Show what the person is told, and remember that it was seen if they say so."""
     async with open_client(options, terminal) as support:
         found = await support.notifications(unread=options.unread)
+        tell_offline(support.offline, terminal)
         terminal.show([render.notification_json(one) for one in found], render.notifications_text(found))
         if options.mark_read:
             await support.mark_notifications_read()
@@ -62,13 +66,17 @@ async def _unhide(options: Namespace, terminal: Terminal) -> None:
 async def _export(options: Namespace, terminal: Terminal) -> None:
     """Write tickets into one file."""
     async with open_client(options, terminal) as support:
-        tickets = await support.export(
-            options.path,
-            *options.numbers,
-            attachments=not options.no_files,
-            force=options.force,
-            on_progress=show_progress(terminal),
-        )
+        try:
+            tickets = await support.export(
+                options.path,
+                *options.numbers,
+                attachments=not options.no_files,
+                force=options.force,
+                on_progress=show_progress(terminal),
+            )
+        except TransportError as error:
+            error.hint += " Files are at the relay: with --no-files the export needs none."
+            raise
         data: dict[str, Json] = {"path": str(options.path), "tickets": tickets}
         terminal.show(data, exported_text(tickets, options.path))
 
@@ -83,7 +91,7 @@ async def _card(options: Namespace, terminal: Terminal) -> None:
 async def _follow_up(options: Namespace, terminal: Terminal) -> None:
     """Open a ticket that refers to one that is over."""
     body = await asyncio.to_thread(read_text, options.text, "What is it about this time?")
-    async with open_client(options, terminal) as support:
+    async with open_client(options, terminal) as support, keeping(support):
         ref = await support.tickets.follow_up(
             options.number,
             body,

@@ -6,10 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
-from e2e_support_client.model import (
-    Event,
-    Notification,
-)
+from e2e_support_client.model import Event, Notification
 from e2e_support_client.notices import Notices
 from e2e_support_client.notify import EventStream, Journal, Listener, Place
 from e2e_support_client.session import Session
@@ -66,6 +63,11 @@ class News(Session):
         context = self._context
         await context.reader.sync()
         return await self._notices.list(unread=unread)
+
+    @property
+    def offline(self) -> str:
+        """Why the last look at the relay failed, so that what was shown is what was known before; else empty."""
+        return self._context.reader.offline
 
     async def mark_notifications_read(self) -> None:
         """Remember on this device that the person has seen every notification that there is now."""

@@ -38,11 +38,11 @@ def add_outbox_commands(commands: Commands) -> None:
 async def _outbox(options: Namespace, terminal: Terminal) -> None:
     async with open_client(options, terminal) as support:
         items = await support.outbox.list()
-        if options.show:
+        if options.show is not None:
             item = _chosen(items, options.show)
             terminal.show({"subject": item.subject, "text": item.text}, item_text(item))
             return
-        if options.drop:
+        if options.drop is not None:
             await support.outbox.discard(_chosen(items, options.drop).key)
             items = await support.outbox.list()
         terminal.show([item_json(item) for item in items], outbox_text(items, clock.now()))
@@ -54,16 +54,18 @@ def _chosen(items: Sequence[OutboxItem], begun: str) -> OutboxItem:
     Raises:
         UsageError: ``unknown_item``.
     """
-    matching = [item for item in items if item.key.startswith(begun)]
+    matching = [item for item in items if begun and item.key.startswith(begun.lower())]
     if len(matching) != 1:
-        raise UsageError("unknown_item", "the outbox has no such item", hint="List it with `outbox`.")
+        raise UsageError(
+            "unknown_item", "the outbox has no such item", hint="See the keys with `e2e-ticket outbox`."
+        )
     return matching[0]
 
 
 async def _send(options: Namespace, terminal: Terminal) -> None:
     async with open_client(options, terminal) as support:
         before = await support.outbox.list()
-        if options.key:
+        if options.key is not None:
             key = _chosen(before, options.key).key
             ref = await support.outbox.retry(key, on_progress=show_progress(terminal))
             terminal.show([ref_json(ref)], ref_text(ref, "what was kept is"))

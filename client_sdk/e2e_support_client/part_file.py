@@ -87,7 +87,7 @@ class PartFile:
         except FileExistsError:
             raise _exists(self._part) from None
         except OSError as error:
-            raise _cannot_write(self._part, error) from error
+            raise _cannot_write(self._target, error) from error
 
     def _rename(self) -> None:
         """Rename without ever overwriting: a link is made only where nothing stands."""
@@ -120,7 +120,7 @@ def _exists(path: Path) -> UsageError:
     return UsageError(
         "file_exists",
         f"{path.name} exists already",
-        hint="Choose another name, or say that it may be replaced.",
+        hint="Choose another name, or say that it may be replaced (--force).",
     )
 
 

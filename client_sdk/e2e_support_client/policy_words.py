@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
+from e2e_support.errors import UsageError
 from e2e_support.policy import Policy
-from e2e_support.policy_parts import AttachmentMode, ClosedReply, PriorityMode, UserClose, UserReopen
+from e2e_support.policy_parts import (
+    AttachmentMode,
+    ClosedReply,
+    FieldDef,
+    PriorityMode,
+    UserClose,
+    UserReopen,
+)
 from e2e_support_client.render import count
 from e2e_support_client.terminal import size_of
 
@@ -94,6 +102,37 @@ def reopen_words(policy: Policy) -> str:
     }
     team = "The team can reopen at any time." if rule.staff else "The team cannot reopen."
     return " ".join(part for part in (users[rule.user], after[rule.on_reply], team) if part)
+
+
+def explained(refused: UsageError, policy: Policy) -> UsageError:
+    """Return the refusal by a rule with what the rule is here in its hint."""
+    rule = _rule_words(refused.code, policy)
+    hint = f"{refused.hint} {rule}" if rule else refused.hint
+    return UsageError(refused.code, refused.message, hint=hint) if rule else refused
+
+
+def _rule_words(code: str, policy: Policy) -> str:
+    limits = policy.limits
+    match code:
+        case "unknown_category":
+            return f"There are: {', '.join(category.id for category in policy.categories)}."
+        case "unknown_priority":
+            return f"There are: {', '.join(level.id for level in policy.priority.levels)}."
+        case "unknown_field" | "field_missing":
+            return f"It asks for: {'; '.join(map(_field_words, policy.fields)) or 'nothing further'}."
+        case "subject_too_short" | "subject_too_long":
+            return f"It has {limits.subject_min:,} to {limits.subject_max:,} characters here."
+        case "text_too_short" | "text_too_long":
+            return f"It has {limits.text_min:,} to {limits.text_max:,} characters here."
+        case "too_many_attachments" | "attachment_too_large" | "ticket_full":
+            return attachment_words(policy)
+        case _:
+            return ""
+
+
+def _field_words(field: FieldDef) -> str:
+    needed = " (needed)" if field.required else ""
+    return f"{field.id}{needed}{': ' if field.choices else ''}{', '.join(field.choices)}"
 
 
 def expectation_words(policy: Policy) -> str:

@@ -23,6 +23,7 @@ from e2e_support_client.room import Room
 from e2e_support_client.rooms import Rooms
 from e2e_support_client.store import LocalStore, TicketRow
 from e2e_support_client.team import Team
+from e2e_support_client.transfer import together
 from e2e_support_client.view import actions, assignee_name, closing_of, messages, summary, team_events
 
 AT_ONCE: Final = 8  # tickets that are asked for at the same time
@@ -48,6 +49,9 @@ class Reader:
         team: the roster.
         discovery: finds what other devices made.
         user: display name of the user; empty for "You".
+
+    Attributes:
+        offline: why the relay could not be asked the last time; empty if it could.
     """
 
     def __init__(
@@ -66,11 +70,16 @@ class Reader:
         self._team = team
         self._discovery = discovery
         self._user = user
+        self.offline = ""
 
     # --- bringing up to date -----------------------------------------------------------------------------
 
     async def sync(self) -> str:
         """Follow what is new in every ticket; return the empty text, or why the relay could not be asked."""
+        self.offline = await self._sync()
+        return self.offline
+
+    async def _sync(self) -> str:
         trouble = await self._refreshed()
         if trouble or not self._team.known:
             return trouble
@@ -84,14 +93,14 @@ class Reader:
 
         waiting = await self.waiting()
         numbers = [row.number for row in await self._store.tickets() if row.number not in waiting]
-        return next(filter(None, await asyncio.gather(*map(one, numbers))), "")
+        return next(filter(None, await together(list(map(one, numbers)))), "")
 
     async def sync_one(self, number: str) -> str:
         """Do as ``sync`` for one ticket."""
-        trouble = await self._refreshed()
-        if trouble or number in await self.waiting():
-            return trouble
-        return await self.pull(number)
+        self.offline = await self._refreshed()
+        if not self.offline and number not in await self.waiting():
+            self.offline = await self.pull(number)
+        return self.offline
 
     async def pull(self, number: str) -> str:
         """Follow what is new in one ticket; return the empty text, or why the relay could not be asked.

@@ -30,7 +30,7 @@ from e2e_support_client.render_lifecycle import course_json, course_text
 from e2e_support_client.terminal import Json, ago, iso, size_of, stamp
 
 KEPT: Final = "kept; it is sent when the network is back"
-KINDS: Final = {
+_KINDS: Final = {
     EventKind.OPENED: "opened the ticket",
     EventKind.RESOLVED: "marked it resolved",
     EventKind.CLOSED: "closed it",
@@ -161,8 +161,16 @@ def ref_text(ref: TicketRef, what: str) -> str:
     return f"{number}{what} {'stored' if ref.state is State.STORED else KEPT}."
 
 
-def list_text(page: Page, now: int) -> str:
-    """Return the tickets, a line each; unread ones are marked."""
+def list_text(page: Page, now: int, *, filtered: bool = False) -> str:
+    """Return the tickets, a line each; unread ones are marked.
+
+    Args:
+        page: the tickets.
+        now: seconds since 1970.
+        filtered: whether only some were asked for.
+    """
+    if not page.items and filtered:
+        return "No ticket fits (--all: hidden ones too)."
     if not page.items:
         return "No tickets to show (--all: hidden ones too). Open one: e2e-ticket new --category C --subject S --body B"
     rows = [
@@ -220,7 +228,7 @@ def _event_line(event: TeamChange) -> str:
 
 def message_text(message: Message) -> str:
     """Return a message: who and when in one line, then warnings, text and files."""
-    did = KINDS.get(message.kind, "")
+    did = _KINDS.get(message.kind, "")
     title = " · ".join(
         part for part in (name_text(message.author), did, stamp(message.at), _seen_text(message)) if part
     )

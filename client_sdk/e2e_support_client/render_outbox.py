@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from e2e_support_client.model import OutboxItem
+from e2e_support_client.model import EventKind, OutboxItem
 from e2e_support_client.plain import plain_line, plain_text
-from e2e_support_client.render import KINDS, reason_text, table
+from e2e_support_client.render import reason_text, table
 from e2e_support_client.terminal import Json, ago, iso
 
+_KINDS: Final = {
+    EventKind.OPENED: "new ticket",
+    EventKind.MESSAGE: "message",
+    EventKind.CLOSED: "closing",
+    EventKind.REOPENED: "reopening",
+}
 _WAYS: Final = (
     "Try again with `e2e-ticket send`, which leaves out what a rule stands against and what is older than 30 days;\n"
     "with `e2e-ticket send KEY` any of them. Read one with `e2e-ticket outbox --show KEY`, forget one with --drop KEY."
@@ -39,7 +45,7 @@ def outbox_text(items: Sequence[OutboxItem], now: int) -> str:
         (
             item.key[:8],
             item.number or "(no number yet)",
-            KINDS.get(item.kind, "message"),
+            _KINDS[item.kind],
             item.state.value + (f": {_why(item)}" if item.code else ""),
             ago(item.created_at, now),
             plain_line(item.subject),

@@ -12,7 +12,7 @@ from e2e_support.errors import TrustError, UsageError
 from e2e_support_client import clock, render, render_lifecycle
 from e2e_support_client.allowance import sends_mails
 from e2e_support_client.arguments import Commands, add_command, numbered
-from e2e_support_client.cli_client import open_client, tell_offline, tell_state
+from e2e_support_client.cli_client import keeping, known_team, open_client, tell_offline, tell_state
 from e2e_support_client.client import SupportClient
 from e2e_support_client.erase_cli import showing_erased
 from e2e_support_client.forms import add_accept_stale, add_attach, add_form
@@ -27,14 +27,14 @@ _OVER: Final = frozenset({"closed", "reopen_never", "reopen_window_over"})
 
 async def _categories(options: Namespace, terminal: Terminal) -> None:
     async with open_client(options, terminal) as support:
-        await support.verify_team()
+        await known_team(support, terminal)
         terminal.show(render.categories_json(support.policy), render.categories_text(support.policy))
 
 
 async def _new(options: Namespace, terminal: Terminal) -> None:
     body = read_text(options.body, "What happened?")
     data = debug_data(options.debug) if options.debug else None
-    async with open_client(options, terminal) as support:
+    async with open_client(options, terminal) as support, keeping(support):
         debug = agreed(support, data, options, terminal) if data is not None else None
         ref = await support.tickets.create(
             options.subject,
@@ -69,7 +69,15 @@ async def _list(options: Namespace, terminal: Terminal) -> None:
             status=options.status, category=options.category, text=options.text, hidden=options.all
         )
         tell_offline(page.offline, terminal)
-        terminal.show([render.summary_json(line) for line in page], render.list_text(page, clock.now()))
+        filtered = bool(options.status or options.category or options.text)
+        text = render.list_text(page, clock.now(), filtered=filtered)
+        waiting = len(await support.outbox.list())
+        text += (
+            f"\n{render.count(waiting, 'message')} not stored yet: see `e2e-ticket outbox`."
+            if waiting
+            else ""
+        )
+        terminal.show([render.summary_json(line) for line in page], text)
 
 
 async def _show(options: Namespace, terminal: Terminal) -> None:
@@ -84,7 +92,7 @@ async def _show(options: Namespace, terminal: Terminal) -> None:
 
 async def _reply(options: Namespace, terminal: Terminal) -> None:
     text = read_text(options.text, "Your reply.") if options.text is not None or not options.attach else ""
-    async with open_client(options, terminal) as support, _going_on(support, options.number):
+    async with open_client(options, terminal) as support, _writing(support, options.number):
         ref = await support.tickets.reply(
             options.number, text, attachments=options.attach, on_progress=show_progress(terminal)
         )
@@ -93,13 +101,13 @@ async def _reply(options: Namespace, terminal: Terminal) -> None:
 
 async def _close(options: Namespace, terminal: Terminal) -> None:
     note = read_text(options.note, "Why is it closed?") if options.note is not None else ""
-    async with open_client(options, terminal) as support:
+    async with open_client(options, terminal) as support, keeping(support):
         tell_state(await support.tickets.close(options.number, note=note), "closing it is", terminal)
 
 
 async def _reopen(options: Namespace, terminal: Terminal) -> None:
     text = read_text(options.text, "Why is it reopened?")
-    async with open_client(options, terminal) as support, _going_on(support, options.number):
+    async with open_client(options, terminal) as support, _writing(support, options.number):
         tell_state(await support.tickets.reopen(options.number, text), "reopening it is", terminal)
 
 
@@ -129,7 +137,7 @@ def _tell_no_mail(support: SupportClient, terminal: Terminal) -> None:
 
 
 @asynccontextmanager
-async def _going_on(support: SupportClient, number: str) -> AsyncGenerator[None]:
+async def _writing(support: SupportClient, number: str) -> AsyncGenerator[None]:
     """Say what to do instead where a ticket takes no more messages.
 
     Args:
@@ -140,7 +148,8 @@ async def _going_on(support: SupportClient, number: str) -> AsyncGenerator[None]
         UsageError: as the block, with a command in its hint.
     """
     try:
-        yield
+        async with keeping(support):
+            yield
     except UsageError as error:
         if error.code in _OVER:
             hint = f"Open a new ticket that refers to it: e2e-ticket follow-up {number}"

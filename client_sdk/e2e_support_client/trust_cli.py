@@ -9,13 +9,13 @@ from argparse import Namespace
 from pathlib import Path
 
 from e2e_support.errors import UsageError
-from e2e_support.proof import Proof, check_proof
 from e2e_support.support_link import SupportLink
 from e2e_support_client import render_trust as render
 from e2e_support_client.arguments import Commands, add_command, group
 from e2e_support_client.cli_client import WATCHED, keys_in, known_team, open_client
 from e2e_support_client.people import ProofInfo, Registration
 from e2e_support_client.progress_line import show_progress
+from e2e_support_client.proof_file import check_proof_in, save_proof
 from e2e_support_client.render import count, table
 from e2e_support_client.terminal import Terminal, read_text
 from e2e_support_keys.home import AFTER_CHANGE
@@ -73,13 +73,13 @@ async def _export_proof(options: Namespace, terminal: Terminal) -> None:
     """Write a proof to a file."""
     async with open_client(options, terminal) as support:
         proof = _chosen(await support.proofs(), options.number)
-    await asyncio.to_thread(_write, options.path, proof.data)
+    await asyncio.to_thread(save_proof, options.path, proof.data)
     terminal.show({"path": str(options.path), "shows": proof.words}, f"Saved: {options.path}\n{proof.words}")
 
 
 async def _verify_proof(options: Namespace, terminal: Terminal) -> None:
     """Check a proof from anybody; needs neither keys nor a network."""
-    shown = check_proof(await asyncio.to_thread(_read, options.path))
+    shown = await asyncio.to_thread(check_proof_in, options.path)
     terminal.show(render.shown_json(shown), render.shown_text(shown))
 
 
@@ -154,24 +154,6 @@ def _chosen(proofs: tuple[ProofInfo, ...], which: int | None) -> ProofInfo:
             "no_proof", "there is no such proof on this device", hint="See `e2e-ticket proof list`."
         )
     return proofs[place - 1]
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        with path.open("xb") as file:
-            file.write(data)
-    except FileExistsError:
-        raise UsageError("file_exists", f"{path} exists", hint="Choose another name.") from None
-    except OSError as error:
-        raise UsageError("cannot_write", f"{path}: {error.strerror}", hint="Check the path.") from None
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(Proof.LIMIT + 1)
-    except OSError as error:
-        raise UsageError("cannot_read", f"{path}: {error.strerror}", hint="Check the path.") from None
 
 
 # --- arguments -------------------------------------------------------------------------------------------

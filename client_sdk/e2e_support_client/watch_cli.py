@@ -10,7 +10,7 @@ from e2e_support.errors import UsageError
 from e2e_support.support_link import SupportLink
 from e2e_support_client import render
 from e2e_support_client.arguments import Commands, add_command
-from e2e_support_client.cli_client import LOCK_WAIT, WATCHED, keys_in
+from e2e_support_client.cli_client import LOCK_WAIT, WATCHED, keys_in, tell_offline
 from e2e_support_client.client import SupportClient
 from e2e_support_client.model import Event, EventKind, Role
 from e2e_support_client.notify import Listener, Place
@@ -59,6 +59,9 @@ async def _look(
         await support.outbox.flush(failed=False)
         events = await support.news(since=await support.remembered(WATCHED))
         shown = [event for event in events if _interests(event, told)]
+        if support.offline and ("", support.offline) not in told:
+            told.add(("", support.offline))
+            tell_offline(support.offline, terminal)
         for event in shown:
             terminal.show(render.event_json(event), render.event_text(event))
         terminal.out.flush()

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from e2e_support.errors import SupportError, UsageError
-from e2e_support.proof import Proof, check_proof
+from e2e_support.proof import check_proof
 from e2e_support_client.model import utc
 from e2e_support_client.plain import plain_text
+from e2e_support_client.proof_file import check_proof_in, save_proof
 from e2e_support_client.terminal import Json, Terminal, iso, stamp
 from e2e_support_console.alarms import Alarm
 from e2e_support_console.shell import Commands, add_command, group, unlocked, whole
@@ -42,13 +43,13 @@ async def _list(options: Namespace, terminal: Terminal) -> None:
 async def _export(options: Namespace, terminal: Terminal) -> None:
     async with await unlocked(options) as team:
         data = _chosen(await team.alarms(), options.number).proof
-    await asyncio.to_thread(_save, options.path, data)
+    await asyncio.to_thread(save_proof, options.path, data)
     shown = check_proof(data)
     terminal.show({"path": str(options.path), "shows": shown.words}, f"Saved: {options.path}\n{shown.words}")
 
 
 async def _verify(options: Namespace, terminal: Terminal) -> None:
-    shown = check_proof(await asyncio.to_thread(_load, options.path))
+    shown = await asyncio.to_thread(check_proof_in, options.path)
     told: Json = {"team_id": shown.team_id.hex(), "kind": shown.kind.name.lower(), "shows": shown.words}
     terminal.show(told, f"{shown.words}\nTeam: {shown.team_id.hex()}")
 
@@ -79,22 +80,6 @@ def _holds(proof: bytes) -> bool:
     except SupportError:
         return False
     return True
-
-
-def _save(path: Path, data: bytes) -> None:
-    try:
-        with path.open("xb") as file:
-            file.write(data)
-    except OSError as error:
-        raise UsageError("cannot_write", f"{path}: {error.strerror}", hint="Choose another place.") from None
-
-
-def _load(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(Proof.LIMIT + 1)
-    except OSError as error:
-        raise UsageError("cannot_read", f"{path}: {error.strerror}", hint="Check the path.") from None
 
 
 def _json(number: int, alarm: Alarm) -> Json:

@@ -546,5 +546,5 @@ def test_a_proof_convinces_others(team: Shell, tmp_path: Path) -> None:
     assert team.data("proof", "verify", str(path))["kind"] == "receipts"
     path.write_bytes(b"no proof")
     assert team.error("proof", "verify", str(path))["code"] == "malformed"
-    assert team.error("proof", "export", str(path))["code"] == "cannot_write"
+    assert team.error("proof", "export", str(path))["code"] == "file_exists"
     assert team.error("proof", "verify", str(tmp_path / "none"))["code"] == "cannot_read"
