@@ -19,6 +19,8 @@ from e2e_support_console.render_lists import counts_text, found_json, found_text
 from e2e_support_console.shell import Commands, add_command, synced, unlocked, whole
 from e2e_support_console.team import TeamClient
 
+SCREEN = 50  # lines of the inbox before a person, so that whoever waits longest does not run off the top
+
 
 def list_commands(commands: Commands) -> None:
     """Add the commands."""
@@ -84,7 +86,10 @@ async def _inbox(options: Namespace, terminal: Terminal) -> None:
         filters = await _asked(team, options)
         tickets = await team.inbox.filtered(filters, limit=options.limit)
         locked = (await team.quarantined()).get("no_key", 0)
-        text = render.inbox_text(tickets, clock.now(), filtered=filters != Filters(), locked=locked)
+        shown = tickets if options.limit is not None or not terminal.out.isatty() else tickets[:SCREEN]
+        text = render.inbox_text(shown, clock.now(), filtered=filters != Filters(), locked=locked)
+        if len(shown) < len(tickets):
+            text += f" There are {len(tickets)}: see them with --limit {len(tickets)}, or name filters."
         terminal.show([render.ticket_json(ticket) for ticket in tickets], text)
         await _point_at_alarms(team, terminal)
         await point_at_stopped(team, terminal)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from admin_shell import Shell
 from console_room import URL
 from e2e_support_client.testing import CODE
+from e2e_support_console import lists_cli
 
 WRONG_WORDS = [
     (("inbox", "--limit", "-1"), "'-1' is no whole number from 0 on"),
@@ -70,6 +73,22 @@ def test_what_is_one_is_told_as_one(team: Shell) -> None:
     assert "The others took it." in team.err
     team("bulk", "close", first, second, code=1)
     assert "The others took it." not in team.err
+
+
+def test_a_full_inbox_does_not_run_off_the_screen(team: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person at a terminal sees who waits longest, and how many more there are; programs get all."""
+    first, second = team.ticket(), team.ticket()
+    team("inbox")
+    monkeypatch.setattr(lists_cli, "SCREEN", 1)
+    assert len(team.data("inbox")) == 2
+    assert second in team("inbox")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    shown = team("inbox")
+    assert first in shown
+    assert second not in shown
+    assert "There are 2: see them with --limit 2" in shown
+    assert second in team("inbox", "--limit", "2")
+    assert "There are" not in team("inbox", "--limit", "1")
 
 
 SETTINGS = [
