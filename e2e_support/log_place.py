@@ -158,10 +158,9 @@ class LogPlace:
         keys = self.team.relay_keys
         try:
             return verify_receipt(data, keys, mailbox=self.mailbox, seq=seq, entry_hash=entry_hash).leaf.time
-        except PeerError as error:
-            if error.code == "bad_receipt":
-                known = Receipt.from_bytes(data).leaf.relay_key_id in keys
-                self._require_roster(known or accept_strange)
+        except PeerError:
+            known = Receipt.from_bytes(data).leaf.relay_key_id in keys
+            self._require_roster(known or accept_strange)
             raise
 
     # --- going on --------------------------------------------------------------------------------------------

@@ -138,6 +138,18 @@ def test_a_newcomer_alone_vouches_for_nothing() -> None:
         assert caught.value.code == "too_few_signers"
 
 
+def test_nobody_vouches_for_a_team_of_newcomers() -> None:
+    """Where the founder has left at once, somebody must sign all the same."""
+    moved = Team.found(ANNA)
+    moved.add(CARL, ANNA)
+    moved.add(BEN, ANNA)
+    roster = moved.remove(ANNA, CARL)
+    assert check_freshness(roster, state(roster, CARL), now=TIME).issued == TIME
+    with pytest.raises(TrustError) as caught:
+        check_freshness(roster, state(roster), now=TIME)
+    assert caught.value.code == "too_few_signers"
+
+
 def test_a_newcomer_from_the_future_is_none() -> None:
     """A link that is dated further ahead than clocks differ does not spare its device."""
     roster = grown()

@@ -14,7 +14,7 @@ from e2e_support.limits import VOLUME_MAX
 from e2e_support.opened import Opened
 from e2e_support.policy_parts import ClosedReply
 from e2e_support.presets import DEFAULT
-from e2e_support.thread import SpaceThread, StaffThread
+from e2e_support.thread import GRACE, SpaceThread, StaffThread
 from e2e_support.ticket_state import DAY, Fact
 from e2e_support.vocab import AuthorRole, Kind, Lifecycle, Verdict
 from e2e_support.wire import Head
@@ -146,6 +146,11 @@ def test_judging_again_what_is_known_changes_nothing() -> None:
     before, verdicts = ticket.anna.state, ticket.anna.verdicts
     ticket.anna.thread.judge_again(ticket.team.roster)
     assert (ticket.anna.state, ticket.anna.verdicts) == (before, verdicts)
+
+
+def test_all_readers_reckon_with_the_same_days() -> None:
+    """A day has 24 hours, and an old policy is good for seven days: whoever took others would disagree."""
+    assert (DAY, GRACE) == (86_400, 604_800)
 
 
 def test_before_sending_a_client_asks_the_same_rules() -> None:
