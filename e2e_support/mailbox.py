@@ -13,6 +13,7 @@ from e2e_support.crypto.sign import SigningKey, require_signature
 from e2e_support.crypto.suite import SUITE, VERSION
 from e2e_support.errors import PeerError
 from e2e_support.ids import ID_SIZE, Hash, MailboxId, RelayKeyId
+from e2e_support.limits import MAILBOX_ENTRIES_MAX
 from e2e_support.tags import Tag
 from e2e_support.vocab import Recipient
 from e2e_support.wire import Entry, Head, Page, Receipt, ReceiptLeaf
@@ -84,17 +85,23 @@ class Chain:
         return Chain(self.mailbox, self.length + 1, entry_hash(self.mailbox, self.length, self.hash, entry))
 
     def check_page(self, page: Page) -> None:
-        """Compare a relay's answer with what was already followed (attacks 1, 4, 14).
+        """Compare a relay's answer with what was already followed (attacks 1, 4, 14, 117).
 
         Raises:
-            PeerError: ``rollback`` when the relay knows less than this reader, ``fork`` when the answer does not
-                continue the chain that was followed.
+            PeerError: ``too_long`` when it says that there are more entries than a mailbox can have, ``rollback`` when
+                it knows less than this reader, ``fork`` when the answer does not continue the chain that was followed.
         """
         if page.head.length < self.length:
             raise PeerError(
                 "rollback",
                 "the relay served an older history than it did before",
                 hint="Nothing was changed here. Tell the administrators; the relay may be restored or dishonest.",
+            )
+        if page.head.length > MAILBOX_ENTRIES_MAX:
+            raise PeerError(
+                "too_long",
+                "the relay serves more entries than a mailbox can have",
+                hint="Tell whoever runs the relay.",
             )
         chain = self
         for item in page.items:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from e2e_support.errors import PeerError, TrustError
 from e2e_support.roster import Standing, TrustedRoster
+from e2e_support.roster_links import open_link
+from e2e_support.roster_steps import follow
 from e2e_support.support_link import SupportLink
 from e2e_support.wire import LinksPage
 from e2e_support_client.evidence import find_fork
@@ -45,8 +47,7 @@ class RosterSync:
         self._relay = relay
         self._pin = pin
         self.links = list(links)
-        self._roster: TrustedRoster | None = None
-        self._roster = self._grown(links) if links else None
+        self._roster = self._followed(None, links).update(()) if links else None
 
     @property
     def roster(self) -> TrustedRoster:
@@ -72,15 +73,18 @@ class RosterSync:
             PeerError: a link is malformed or from a newer version.
             TransportError: the relay cannot be reached.
         """
-        new: list[bytes] = []  # a page may end inside a batch, so pages are judged together
+        new, roster = list[bytes](), self._roster
         while True:
             page = await self._page(len(self.links) + len(new))
             if page.length < len(self.links) + len(new):
                 raise _rollback()
             new += page.links
+            roster = self._followed(
+                roster, page.links
+            )  # at once: a relay without end is stopped (attack 117)
             if not page.links or len(self.links) + len(new) >= page.length:
                 break
-        roster = self._grown(new)
+        roster = roster.update(())  # a page may end inside a batch, the last one must not
         roster.require_head(self._pin.head)
         self._roster = roster
         self.links.extend(new)
@@ -119,14 +123,15 @@ class RosterSync:
             shown += page.links
         return shown[: len(self.links)]
 
-    def _grown(self, links: Sequence[bytes]) -> TrustedRoster:
-        """Return the roster with further links, judged together."""
-        if self._roster is not None:
-            return self._roster.update(links) if links else self._roster
-        if not links:
-            raise TrustError("no_roster", "the relay serves no team", hint="Check the support link.")
-        begun = TrustedRoster.begin(links[0], team_id=self._pin.team_id)
-        return begun.update(links[1:]) if links[1:] else begun
+    def _followed(self, roster: TrustedRoster | None, links: Sequence[bytes]) -> TrustedRoster:
+        """Return a roster with further links, which may still owe an epoch."""
+        if roster is None:
+            if not links:
+                raise TrustError("no_roster", "the relay serves no team", hint="Check the support link.")
+            roster, links = TrustedRoster.begin(links[0], team_id=self._pin.team_id), links[1:]
+        for link in links:
+            roster = follow(roster, open_link(link))
+        return roster
 
 
 def _rollback() -> TrustError:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from console_room import Killed, Room, dying
+from e2e_support import mailbox
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import PeerError, TransportError, TrustError
 from e2e_support.ids import MailboxId, TeamId
@@ -417,12 +418,14 @@ async def test_a_log_longer_than_the_protocol_allows_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A relay that serves an endless log is stopped at the protocol's bound (attack 44)."""
-    monkeypatch.setattr(logs, "MAILBOX_ENTRIES_MAX", 3)
+    monkeypatch.setattr(mailbox, "MAILBOX_ENTRIES_MAX", 3)
     room = Room(tmp_path)
     async with await room.found() as team:
         user = await room.ticket()
-        for index in range(4):
+        for index in range(2):
             await user.say(f"entry {index}")
+        await team.sync()
+        await user.say("one more than there can be")
         await team.sync()
         assert await codes(team) == {"too_long"}
         assert len((await team.inbox.get(user.number)).messages) == 3

@@ -11,6 +11,7 @@ from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import PeerError
 from e2e_support.ids import Hash, MailboxId
+from e2e_support.limits import MAILBOX_ENTRIES_MAX
 from e2e_support.mailbox import (
     CIPHERTEXT_OVERHEAD,
     Chain,
@@ -102,7 +103,8 @@ def test_an_honest_page_continues_the_chain() -> None:
 
 def test_a_page_may_be_a_part() -> None:
     """A page that ends before the head says nothing false."""
-    Chain.start(MAILBOX).check_page(page(b"a", length=5, last=Hash(bytes(32))))
+    for length in (5, MAILBOX_ENTRIES_MAX):
+        Chain.start(MAILBOX).check_page(page(b"a", length=length, last=Hash(bytes(32))))
 
 
 @pytest.mark.parametrize(
@@ -112,8 +114,15 @@ def test_a_page_may_be_a_part() -> None:
         (Page(page(b"x").head, ()), "fork"),
         (Page(page(b"a", b"b").head, page(b"c").items), "fork"),
         (page(b"a", b"b", length=1), "fork"),
+        (page(b"a", b"b", length=MAILBOX_ENTRIES_MAX + 1), "too_long"),
     ],
-    ids=["older", "another first entry", "another second entry", "more than its head"],
+    ids=[
+        "older",
+        "another first entry",
+        "another second entry",
+        "more than its head",
+        "more than there can be",
+    ],
 )
 def test_a_lying_page_is_refused(lie: Page, code: str) -> None:
     """Attacks 1, 4, 14: rollback and fork are found by a reader that followed one entry."""
