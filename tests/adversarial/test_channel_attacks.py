@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channel_story import NOW, Person, Story
-from e2e_support import log_place
+from e2e_support import log_place, ticket_keys
 from e2e_support.conversation import Conversation
 from e2e_support.errors import PeerError, SupportError, TransportError
 from e2e_support.limits import CHUNK_SIZE
@@ -81,9 +81,15 @@ ATTACKS: Final = [
     Attack(5, "shows another ticket", "SWAP_MAILBOX", "forged unverifiable unverifiable"),
     Attack(5, "shows another ticket, raw", "SWAP_MAILBOX", "bad_receipt", raw=True),
     Attack(5, "goes on with another ticket", "reads SWAP_MAILBOX", "fork", ("page", "bad_receipt")),
-    Attack(6, "turns a user's entry round", "user REFLECT", "ok forged"),
-    Attack(6, "turns the team's entry round", "anna REFLECT", "forged", reader="user"),
-    Attack(6, "moves one to an old generation", "rotate user OLD_GENERATION", "ok forged"),
+    Attack(6, "turns a user's entry round", "user REFLECT", "ok forged", ("direction", "ok ok")),
+    Attack(6, "turns the team's entry round", "anna REFLECT", "forged", ("direction", "ok"), reader="user"),
+    Attack(
+        6,
+        "moves one to an old generation",
+        "rotate user OLD_GENERATION",
+        "ok forged",
+        ("generation", "ok nonconforming"),
+    ),
     Attack(14, "goes back", "user reads ROLLBACK", "rollback", ("page", "")),
     Attack(
         14, "hides the team's answer again", "anna reads ROLLBACK", "rollback", ("page", ""), reader="user"
@@ -201,10 +207,17 @@ def any_receipt(data: bytes, *_: object, **__: object) -> Receipt:
     return Receipt.from_bytes(data)
 
 
-DEFENCES: Final[dict[str, tuple[object, str, object]]] = {
-    "context": (Conversation, "context", same_context),
-    "page": (Chain, "check_page", nothing),
-    "receipts": (log_place, "verify_receipt", any_receipt),
+CONTEXT: Final = (Conversation, "context", same_context)
+DEFENCES: Final[dict[str, list[tuple[object, str, object]]]] = {
+    "context": [CONTEXT],
+    "page": [(Chain, "check_page", nothing)],
+    "receipts": [(log_place, "verify_receipt", any_receipt)],
+    "direction": [CONTEXT, (Conversation, "_check_direction", nothing)],
+    "generation": [
+        CONTEXT,
+        (Conversation, "_check_order", nothing),
+        (ticket_keys, "_team_context", same_context),
+    ],
 }
 
 
@@ -213,7 +226,8 @@ async def test_it_would_succeed_without_its_defence(attack: Attack, monkeypatch:
     """With the defence taken away the reader does not notice, or only a second defence does."""
     assert attack.without is not None
     defence, end = attack.without
-    monkeypatch.setattr(*DEFENCES[defence])
+    for owner, name, stand_in in DEFENCES[defence]:
+        monkeypatch.setattr(owner, name, stand_in)
     _, found = await told(attack)
     assert found == end
 

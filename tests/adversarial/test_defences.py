@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+import nacl.pwhash.argon2id
 import pytest
 
 import adversarial.test_console_attacks as console
@@ -22,22 +24,46 @@ import adversarial.test_keys_attacks as keys
 import adversarial.test_member_attacks as member
 import adversarial.test_relay_attacks as relay
 import adversarial.test_relay_team_attacks as relay_team
+import adversarial.test_ticket_attacks as ticket
 import adversarial.test_trust_attacks as trust
 import adversarial.test_user_attacks as user
-from e2e_support import entry_proofs, epoch, log_reader, request, roster, roster_steps, thread
+import client.test_erasing as client_erasing
+import console.test_erasing as console_erasing
+from e2e_support import (
+    attachment,
+    canonical,
+    codec,
+    entry_proofs,
+    epoch,
+    log_reader,
+    request,
+    roster,
+    roster_steps,
+    thread,
+    ticket_rules,
+)
+from e2e_support import ticket as ticket_module
 from e2e_support.conversation import Conversation
-from e2e_support.crypto import cae
+from e2e_support.crypto import cae, seal, sign
 from e2e_support.destruction import Destruction, DestructionBody
+from e2e_support.errors import SupportError
+from e2e_support.ids import DeviceId, MailboxId
 from e2e_support.mailbox import Chain
 from e2e_support.membership import Membership
 from e2e_support.roster import TrustedRoster
 from e2e_support.roster_links import OpenLink
 from e2e_support.roster_rules import Quorum
-from e2e_support_client import part_file, plain
+from e2e_support.ticket_opening import judge_open
+from e2e_support.ticket_state import Fact
+from e2e_support.vocab import AuthorRole, Role
+from e2e_support_client import part_file, plain, tombstones, view
 from e2e_support_console import duties, feed, render, sync
 from e2e_support_console.barriers import BarrierPass
+from e2e_support_console.desk import Desk
 from e2e_support_console.logs import Log
+from e2e_support_console.sync import Sync
 from e2e_support_keys import private_files, store
+from e2e_support_keys.vault import Cost
 from e2e_support_server import guard, screen
 from e2e_support_server.admission import Admission
 from e2e_support_server.fairness import Rate, Turns
@@ -98,6 +124,11 @@ def whatever_it_says(statement: bytes, **_: object) -> DestructionBody:
     return DestructionBody.from_bytes(Destruction.from_bytes(statement).body)
 
 
+def as_by_the_team(statement: bytes, *, devices: Mapping[DeviceId, Any], **_: object) -> DestructionBody:
+    """Believe a statement as if somebody of the team had signed it."""
+    return replace(whatever_it_says(statement), by=next(iter(devices)))
+
+
 def a_user(*_: Any) -> Writer:
     """Let every key open every mailbox."""
     return Writer.USER
@@ -113,6 +144,21 @@ async def everything(queries: Any, _: int) -> Any:
     return await WAITING(queries, 10**6)
 
 
+def as_by_an_agent(state: Any, fact: Fact, policy: Any) -> Any:
+    """Judge whoever writes as an agent."""
+    return ticket_module.judge(state, replace(fact, role=Role.AGENT), policy)
+
+
+def as_by_a_user(state: Any, fact: Fact, policy: Any) -> Any:
+    """Let everybody open a ticket as users do."""
+    return judge_open(state, replace(fact, by=AuthorRole.USER), policy)
+
+
+def no_reason(*_: Any) -> str:
+    """Find nothing wrong."""
+    return ""
+
+
 def no_lock(_: Path) -> int:
     """Let everybody in."""
     return os.open(os.devnull, os.O_RDONLY)
@@ -121,6 +167,50 @@ def no_lock(_: Path) -> int:
 def unheard_of(*_: Any) -> tuple[bytes, bytes]:
     """Take every message for a new one."""
     return os.urandom(16), b""
+
+
+def as_markup(text: str, *_: Any, **__: Any) -> str:
+    """Show a text as a program would that reads it as HTML."""
+    return re.sub("<[^>]*>", "", text)
+
+
+def its_own_author(_: Any, author: Any, *__: Any) -> bytes:
+    """Believe an entry whose author it names."""
+    return bytes(author.key)
+
+
+def own_record(self: Desk) -> Any:
+    """Let every device of the team write."""
+    return self.roster.devices_ever[self.bundle.device_id].record
+
+
+def beside_the_ticket(_: Desk, ticket: MailboxId) -> MailboxId:
+    """Put internal notes into the ticket itself."""
+    return ticket
+
+
+async def whatever_came(pull: Any, outcome: Any) -> Any:
+    """Be content with what the relay hands out."""
+    await pull
+    return outcome
+
+
+def any_number(self: codec.Items, value: tuple[Any, ...]) -> Any:
+    """Write as many items as there are."""
+    return tuple(self._shape.dump(one) for one in value)  # pyright: ignore[reportPrivateUsage]
+
+
+def allocated(size: int, *_: Any, **cost: int) -> bytes:
+    """Take the memory that a header asks for: as a count alone, since the machine is not to fall."""
+    raise AssertionError(f"{cost} for {size} bytes")
+
+
+async def not_caught(self: Any, moved: Any, known: Any) -> Any:
+    """Pull a mailbox and let nothing be caught but what is expected."""
+    try:
+        return await (self._pull_known(moved, known) if known else self._pull_unknown(moved))
+    except SupportError as error:
+        return sync._Outcome(moved, error=error)  # pyright: ignore[reportPrivateUsage]
 
 
 WAITING: Final = feed.waiting
@@ -134,6 +224,7 @@ FIRST_LOOK: Final[Defence] = (Log, "_take_first", Log._take_some)  # pyright: ig
 SIGNATURE: Final[Defence] = (log_reader, "require_signature", nothing)
 PAGES: Final[Defence] = (Chain, "check_page", nothing)
 CLASSES: Final[Defence] = (Mailboxes, "_writer", a_user)
+JUDGED: Final[Defence] = (thread, "judge", as_by_an_agent)
 LOCK: Final[Defence] = (store, "_take_lock", no_lock)
 
 
@@ -145,11 +236,13 @@ class Row:
         test: the test.
         defences: what it is run without.
         given: its parameters.
+        ends: what it ends with.
     """
 
     test: Callable[..., Any]
     defences: tuple[Defence, ...]
     given: dict[str, Any] = field(default_factory=dict[str, Any])
+    ends: tuple[type[BaseException], ...] = (AssertionError, pytest.fail.Exception, ValueError)
 
     @property
     def name(self) -> str:
@@ -160,6 +253,11 @@ class Row:
 def row(test: Callable[..., Any], *defences: Defence, **given: Any) -> Row:
     """Return a row."""
     return Row(test, defences, given)
+
+
+def falling(test: Callable[..., Any], by: type[BaseException], /, *defences: Defence, **given: Any) -> Row:
+    """Return a row whose test ends with the very error that the defence is there to catch."""
+    return Row(test, defences, given, (by,))
 
 
 ROWS: Final = [
@@ -196,6 +294,64 @@ ROWS: Final = [
         (thread.Thread, "_identity", unheard_of),
         second="Once.",
         shown=2,
+    ),
+    row(console.test_33_markup_is_text, (plain, "_clean", as_markup)),
+    row(user.test_33_markup_is_text, (plain, "_clean", as_markup)),
+    row(
+        user.test_39_a_malformed_body_harms_nobody,
+        (canonical, "text_problem", no_reason),
+        (codec, "text_problem", no_reason),
+        what="text that is not NFC",
+    ),
+    row(console.test_44_many_fields_and_many_entries_are_bounded, (codec.Items, "dump", any_number)),
+    row(
+        console.test_45_a_false_clock_is_shown_and_decides_nothing,
+        (view, "CLOCK_WARNING", 10**9),
+        shift=-(10**6),
+    ),
+    row(
+        console.test_45_what_comes_after_a_close_changes_nothing, (ticket_rules, "_window_reason", no_reason)
+    ),
+    row(console.test_45_an_impossible_sequence_number_is_only_told, (sync, "_pulled", whatever_came)),
+    row(
+        ticket.test_p6_a_third_party_cannot_plant_a_ticket_for_a_user,
+        (Conversation, "_author_public", its_own_author),
+    ),
+    row(
+        console.test_p6_a_third_party_plants_no_ticket_from_support,
+        SIGNATURE,
+        (ticket_module, "judge_open", as_by_a_user),
+    ),
+    falling(
+        console.test_76_no_exception_ends_the_sync, KeyError, (Sync, "_pull_one", not_caught), error=KeyError
+    ),
+    falling(
+        ticket.test_76_whatever_a_library_throws_the_reader_goes_on,
+        OverflowError,
+        (cae, "OPEN_ERRORS", ()),
+        error=OverflowError("x"),
+    ),
+    falling(
+        crypto.test_76_whatever_the_library_throws_the_box_does_not_open,
+        OverflowError,
+        (seal, "OPEN_ERRORS", ()),
+        error=OverflowError("x"),
+    ),
+    falling(
+        crypto.test_76_whatever_libsodium_throws_the_signature_is_bad,
+        TypeError,
+        (sign, "_NACL_ERRORS", ()),
+        error=TypeError("x"),
+    ),
+    row(user.test_79_a_file_that_changed_gets_new_keys, (attachment, "same", always)),
+    falling(
+        client_erasing.test_81_what_is_no_good_statement_purges_nothing,
+        tombstones.Erased,
+        (tombstones, "check_destruction", as_by_the_team),
+    ),
+    row(
+        console_erasing.test_81_a_bare_claim_purges_nothing,
+        (tombstones, "check_destruction", whatever_it_says),
     ),
     # a stranger
     row(
@@ -246,6 +402,9 @@ ROWS: Final = [
         member.test_57_a_ring_that_leaves_epochs_out_raises_an_alarm,
         (duties, "audit_epochs", nothing_awaited),
     ),
+    row(console.test_30_notes_leave_no_trace_in_the_ticket, (Desk, "staff_log", beside_the_ticket)),
+    row(member.test_89_an_auditor_who_writes_is_not_believed, (Desk, "writer", own_record), JUDGED),
+    row(member.test_89_an_auditor_who_writes_is_not_believed, JUDGED),
     row(
         member.test_83_nobody_leaves_fewer_owners_than_the_threshold,
         (Membership, "requiring", as_before),
@@ -278,6 +437,12 @@ ROWS: Final = [
         thief=relay_team.DORA,
     ),
     # a thief, a broken machine
+    row(
+        keys.test_61_a_greedy_header_allocates_nothing,
+        (Cost, "allowed", always),
+        (nacl.pwhash.argon2id, "kdf", allocated),
+        cost=Cost(2, 64 * 1024 * 1024),
+    ),
     row(
         keys.test_64_files_that_others_may_open_are_refused,
         (private_files, "_check_file", nothing),
@@ -316,5 +481,5 @@ async def test_without_its_defence_an_attack_succeeds(
             given["clock"] = clock = ManualClock()
             given["crew"] = await stack.enter_async_context(relay_team.gathered(tmp_path, clock))
         outcome = awaited(row.test, {name: given[name] for name in wanted})
-        with pytest.raises((AssertionError, pytest.fail.Exception, ValueError)):  # or `(proof,) = …`
+        with pytest.raises(row.ends):  # a ValueError is `(proof,) = …`
             await outcome
