@@ -27,10 +27,10 @@ from e2e_support_console.people import owners_removed
 from e2e_support_console.policy_editor import PolicyEditor
 from e2e_support_console.proposals import Proposals
 from e2e_support_console.renewal import fresh_until
+from e2e_support_console.sending import Sender
 from e2e_support_console.snippets import Snippets
 from e2e_support_console.sync import BUDGET, Sync, SyncReport
 from e2e_support_console.views import Views
-from e2e_support_console.writer import Writer
 from e2e_support_keys.fingerprint import Fingerprint
 from e2e_support_keys.rehearsal import rehearse
 
@@ -154,7 +154,7 @@ class UnlockedTeam:
         report = await Sync(self.desk).run(budget=budget)
         try:
             report = replace(report, chores=await do_duties(self.desk))
-            await Writer(self.desk).settle_all()
+            await Sender(self.desk).settle_all()
         except SupportError as error:
             return replace(report, trouble=report.trouble or error)
         return report

@@ -1,50 +1,25 @@
-"""Writes to a ticket's logs by compare-and-append: rules first, sealed bytes kept before they are sent, once.
-
-A draft is kept until its entry is seen in the log. After a crash or a lost answer the log is read first, and
-what stands there already is not sent again.
-"""
+"""Writes to a ticket's logs: rules first, then what is to be said is kept, then it is sent, once."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from e2e_support.codec import Message
-from e2e_support.content import STAFF_BODIES, MessageBody, NoteBody, StaffBody
-from e2e_support.conversation import Draft, Sealed
-from e2e_support.errors import SupportError, TransportError, UsageError
+from e2e_support.content import StaffBody
+from e2e_support.conversation import Draft
 from e2e_support.ids import ID_SIZE, MailboxId, MessageId
-from e2e_support.opened import Opened
-from e2e_support.reasons import refusal
-from e2e_support.staff import StaffState, judge_staff
-from e2e_support.thread import StaffThread
-from e2e_support.ticket_state import Fact
-from e2e_support.vocab import AuthorRole, Kind
+from e2e_support.staff import StaffState
+from e2e_support.vocab import Kind
 from e2e_support.wire import Head
 from e2e_support_client import clock
-from e2e_support_client.courier import prospect
 from e2e_support_client.delivery import no_progress
 from e2e_support_client.model import OnProgress
 from e2e_support_client.outbox_store import FileRow
-from e2e_support_console.alarms import new_alarm, raise_alarms
-from e2e_support_console.collision import require_still
 from e2e_support_console.desk import Desk
-from e2e_support_console.drafts import Mode, put_back, take_out
-from e2e_support_console.follow import Follower
-from e2e_support_console.logs import Log
-from e2e_support_console.outgoing import (
-    Outgoing,
-    drop_draft,
-    keep_draft,
-    keep_sealed,
-    mark_failed,
-    outgoing,
-    same_outgoing,
-    uploaded,
-    was_sealed,
-)
-from e2e_support_console.renewal import require_fresh, vouched
+from e2e_support_console.drafts import take_out
+from e2e_support_console.outgoing import Outgoing, keep_draft, outgoing, same_outgoing
+from e2e_support_console.sending import Sender, written
 from e2e_support_console.staff_log import StaffLogs
 
 
@@ -57,6 +32,10 @@ class Writer:
     """
 
     desk: Desk
+
+    @property
+    def _sender(self) -> Sender:
+        return Sender(self.desk)
 
     async def write(
         self,
@@ -85,12 +64,12 @@ class Writer:
             TransportError: the relay is away and nothing was sent, or ``unconfirmed``.
             PeerError, TrustError: relay or team are not as they must be; nothing more is sent.
         """
-        log = await self._shared(ticket)
+        log = await self._sender.shared(ticket)
         item = _outgoing(ticket, kind, body, files)
-        self._check(log, item)
+        self._sender.check(log, item)
         item = await same_outgoing(self.desk.store, item) or await self._kept(item)
         start = log.length if since is None else since
-        await self._send_new(item, log, None if anyway else start, on_progress)
+        await self._sender.send_new(item, log, None if anyway else start, on_progress)
 
     async def write_staff(self, ticket: MailboxId, kind: Kind, against: Callable[[Head], StaffBody]) -> None:
         """Write to a ticket's staff log; errors as ``write``.
@@ -100,146 +79,20 @@ class Writer:
             kind: what it is.
             against: returns what it says, given the shared head that it is written against.
         """
-        shared = await self._shared(ticket)
+        shared = await self._sender.shared(ticket)
         body = against(shared.conversation.chain.head)
-        self._check_staff(kind, body, StaffState())  # before anything is created for it
+        self._sender.check_staff(kind, body, StaffState())  # before anything is created for it
         log = await StaffLogs(self.desk).ready(ticket, shared.conversation.chain.head)
         known = await self._same_staff(ticket, kind, body)
         item = known or await self._kept(_outgoing(ticket, kind, body))
-        await self._send_new(item, log)
-
-    async def settle_all(self) -> None:
-        """Find out about everything that is on its way, and send what is not stored.
-
-        Raises:
-            TransportError: the relay is away; all is kept.
-        """
-        for item in await outgoing(self.desk.store):
-            try:
-                await self._settle(item)
-            except TransportError:
-                raise
-            except SupportError as error:
-                await self._trouble(item, error)
-
-    # --- one draft ---------------------------------------------------------------------------------------
-
-    async def _send_new(
-        self, item: Outgoing, log: Log, start: int | None = None, on_progress: OnProgress = no_progress
-    ) -> None:
-        """Send what a person has just asked for; what certainly was not sent is given back as their draft."""
-        try:
-            await self._send(item, log, start, on_progress)
-        except (SupportError, asyncio.CancelledError) as error:
-            doubt = await was_sealed(self.desk.store, item.draft.message_id)
-            if isinstance(error, UsageError) or not doubt:
-                async with self.desk.store.transaction() as change:
-                    await drop_draft(change, item.draft.message_id)
-                    if written := _written(item):
-                        await put_back(change, item.ticket, *written, item.files)
-            elif isinstance(error, TransportError):
-                raise unconfirmed(error.message, error.retry_after) from error
-            raise
-
-    async def _settle(self, item: Outgoing) -> None:
-        log = await self._shared(item.ticket)
-        if item.draft.kind in STAFF_BODIES:
-            log = await StaffLogs(self.desk).ready(item.ticket, log.conversation.chain.head)
-        await self._send(item, log)
-
-    async def _trouble(self, item: Outgoing, error: SupportError) -> None:
-        """Say where the administrator looks what keeps a draft from being sent, for now or for ever."""
-        told = UsageError("not_sent", f"something you wrote was not sent: {error.message}", hint=error.hint)
-        doubt = await was_sealed(self.desk.store, item.draft.message_id)
-        async with self.desk.store.transaction() as change:
-            if isinstance(error, UsageError) or not doubt:
-                await mark_failed(change, item.draft.message_id, error)
-            await raise_alarms(change, [new_alarm(told, now=clock.now(), mailbox=item.ticket)])
-
-    async def _send(
-        self, item: Outgoing, log: Log, start: int | None = None, on_progress: OnProgress = no_progress
-    ) -> None:
-        """Send a kept draft, unless it stands in the log already; what was seen on the way is kept.
-
-        Args:
-            item: the draft.
-            log: where it goes.
-            start: length of the log behind which nobody else may have written; ``None`` for wherever.
-            on_progress: told of uploads.
-        """
-        if not _stands(log.thread.entries, item.draft, self.desk.author().author.key):
-            try:
-                whole = await uploaded(self.desk, item, on_progress)
-                await self._push(whole, log, start)
-            except SupportError:
-                await self._follower.save(item.ticket, log)
-                raise
-        await self._follower.save(item.ticket, log, delivered=item.draft.message_id)
-
-    async def _push(self, item: Outgoing, log: Log, start: int | None) -> None:
-        draft, signer = item.draft, self.desk.author()
-        blobs = [file.blob_id for file in draft.attachments]
-
-        statement = await vouched(self.desk)
-
-        def check() -> None:
-            require_fresh(self.desk, statement)
-            self._check(log, item)
-            if start is not None:
-                require_still(log, start, self.desk.roster.policy)
-
-        async def keep(sealed: Sealed) -> None:
-            async with self.desk.store.transaction() as change:
-                await keep_sealed(change, draft.message_id, sealed)
-
-        own = None
-        if item.sealed is not None:
-            own = await log.channel.settle(item.sealed, draft, signer.author, blobs=blobs, on_pulled=log.take)
-        if own is None:
-            own = await log.channel.push(
-                draft, signer, blobs=blobs, keep=keep, check=check, on_pulled=log.take
-            )
-        if own.seq == len(log.thread.entries):
-            log.take(own)
-
-    # --- logs --------------------------------------------------------------------------------------------
-
-    @property
-    def _follower(self) -> Follower:
-        return Follower(self.desk)
-
-    async def _shared(self, ticket: MailboxId) -> Log:
-        """Return a shared log as the relay has it now, for a device that may write to it."""
-        self.desk.writer()
-        return await self._follower.shared(ticket)
-
-    # --- drafts ------------------------------------------------------------------------------------------
-
-    def _check(self, log: Log, item: Outgoing) -> None:
-        """Do nothing if the rules allow it; else raise the rule that stands against it."""
-        kind, body = item.draft.kind, item.draft.body
-        if isinstance(log.thread, StaffThread):
-            self._check_staff(kind, body, log.thread.state)
-            return
-        log.thread.require_state()
-        fact = replace(self._fact(log.length, kind, body), attachments=tuple(map(prospect, item.files)))
-        log.thread.check(fact, self.desk.roster.policy)
-
-    def _check_staff(self, kind: Kind, body: Message, state: StaffState | None) -> None:
-        _, reason = judge_staff(state, self._fact(1, kind, body), self.desk.roster.policy)
-        if reason:
-            raise refusal(reason)
-
-    def _fact(self, seq: int, kind: Kind, body: Message) -> Fact:
-        device = self.desk.writer()
-        return Fact(seq, kind, AuthorRole.DEVICE, body, clock.now(), device.role, device.device_id)
+        await self._sender.send_new(item, log)
 
     async def _kept(self, item: Outgoing) -> Outgoing:
         """Keep what is to be sent; from now on it is no draft any more."""
         async with self.desk.store.transaction() as change:
             await keep_draft(change, item, now=clock.now())
-            if written := _written(item):
-                await take_out(change, item.ticket, *written, item.files)
+            if text := written(item):
+                await take_out(change, item.ticket, *text, item.files)
         return item
 
     async def _same_staff(self, ticket: MailboxId, kind: Kind, wanted: StaffBody) -> Outgoing | None:
@@ -258,33 +111,5 @@ def _outgoing(ticket: MailboxId, kind: Kind, body: Message, files: Sequence[File
     return Outgoing(ticket, draft, files=tuple(files))
 
 
-def _written(item: Outgoing) -> tuple[Mode, str] | None:
-    """Return for whom a text was written, and the text; ``None`` for what nobody writes in an editor."""
-    match item.draft.body:
-        case MessageBody(text=text):
-            return Mode.REPLY, text
-        case NoteBody(text=text):
-            return Mode.NOTE, text
-        case _:
-            return None
-
-
 def _message_id() -> MessageId:
     return MessageId(clock.random(ID_SIZE))
-
-
-def _stands(entries: list[Opened], draft: Draft, author: bytes) -> bool:
-    wanted = (draft.message_id, author)
-    return any(
-        entry.inner and (entry.inner.message_id, entry.inner.author.key) == wanted for entry in entries
-    )
-
-
-def unconfirmed(why: str, retry_after: float | None = None) -> TransportError:
-    """Return what is said of something that may have been stored or not."""
-    return TransportError(
-        "unconfirmed",
-        f"it is not known whether it was stored: {why}",
-        hint="It is kept on this device. The next command finds out and sends it, once.",
-        retry_after=retry_after,
-    )

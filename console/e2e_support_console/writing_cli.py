@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from e2e_support.errors import SupportError, UsageError
+from e2e_support_client.arguments import Commands, numbered
 from e2e_support_client.model import Attachable
 from e2e_support_client.plain import plain_text
 from e2e_support_client.progress_line import show_progress
@@ -19,9 +20,9 @@ from e2e_support_console.collision import TicketMoved
 from e2e_support_console.draft_files import require_ready
 from e2e_support_console.drafts import Mode, WrittenDraft
 from e2e_support_console.drafts_cli import draft_text
-from e2e_support_console.shell import Commands, known, numbered, say_stored, unlocked
+from e2e_support_console.sending import unconfirmed
+from e2e_support_console.shell import known, say_stored, unlocked
 from e2e_support_console.team import TeamClient
-from e2e_support_console.writer import unconfirmed
 
 
 def writing_commands(commands: Commands) -> None:
