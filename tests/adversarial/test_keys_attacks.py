@@ -17,6 +17,7 @@ from typing import cast
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nacl.pwhash import argon2id
 
 from e2e_support.canonical import decode
 from e2e_support.crypto import cae
@@ -55,13 +56,14 @@ def header_asking_for(cost: Cost) -> bytes:
 
 def test_60_a_guess_costs_what_the_header_says() -> None:
     """One guess at the default cost fills 256 MiB and takes several times as long as at the floor."""
-    spent: list[float] = []
-    for cost in (FLOOR, DEFAULT):
+
+    def spent(cost: Cost) -> float:
         locked = lock(Secret(b"secret"), LOCKED_BY, random=Numbered(), cost=cost)
         begun = time.process_time()
         unlock(locked, LOCKED_BY)
-        spent.append(time.process_time() - begun)
-    assert spent[1] > 3 * spent[0]
+        return time.process_time() - begun
+
+    assert spent(DEFAULT) > 3 * min(spent(FLOOR) for _ in range(3))  # something else may have taken its time
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > 256 * MIB
 
 
@@ -95,13 +97,13 @@ def test_60_the_cost_is_part_of_the_key() -> None:
     ],
     ids=["64 GiB", "years", "just above", "largest"],
 )
-def test_61_a_greedy_header_allocates_nothing(cost: Cost) -> None:
-    """A header that asks for 64 GiB or for years is refused at once, without the memory."""
+def test_61_a_greedy_header_allocates_nothing(cost: Cost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A header that asks for 64 GiB or for years is refused at once, without the memory: nothing is derived."""
     data = header_asking_for(cost)
-    before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    monkeypatch.delattr(argon2id, "kdf")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with refused("wrong_passphrase"):
         unlock(data, LOCKED_BY)
-    assert time.process_time() - begun < 0.05
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < 8 * MIB
 
 
