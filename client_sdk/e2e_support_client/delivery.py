@@ -176,7 +176,7 @@ class Delivery:
         async with self._rooms.open(item.number) as room:
             await room.pull()  # not before the relay has back what it lost
             found = room.find(item.key)
-            if found is None and clock.now() - item.created_at < SEALED_LIFE:
+            if found is None and not clock.is_over(item.created_at, SEALED_LIFE):
                 draft = self._draft(room, item, await self._manifests(item))
                 found = await room.settle(item.sealed, draft, [file.blob_id for file in draft.attachments])
             if found is None:
