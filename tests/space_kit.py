@@ -18,7 +18,8 @@ from e2e_support_client.retry import NO_RETRY
 from e2e_support_client.testing import FakeRelay
 from e2e_support_client.transport import HttpRelay
 from e2e_support_console.team import TeamClient
-from e2e_support_console.team_space import TeamSpace, space_mailboxes
+from e2e_support_console.team_space import TeamSpace
+from e2e_support_console.volume import space_mailboxes
 from relay_kit import running
 from team_room import TeamRoom
 from user_kit import CHEAP

@@ -26,12 +26,14 @@ from e2e_support_console.due import before_idle, default_assignee, quiet_due
 from e2e_support_console.erasing import due_for_erasure
 from e2e_support_console.expiry import expire
 from e2e_support_console.follow import Follower
+from e2e_support_console.holding import hold_finished
 from e2e_support_console.index import last_record, tickets
 from e2e_support_console.logs import Log
 from e2e_support_console.staff_log import StaffLogs
-from e2e_support_console.team_space import TeamSpace, hold_finished, space_mailboxes
+from e2e_support_console.team_space import TeamSpace
 from e2e_support_console.ticket_logs import TicketLogs
 from e2e_support_console.ticket_row import TicketRow
+from e2e_support_console.volume import space_mailboxes
 
 AT_ONCE: Final = 32
 """Tickets that are written to at the same time: each waits for the relay twice or more."""

@@ -20,11 +20,12 @@ from e2e_support_console.chores import Chores, Done
 from e2e_support_console.desk import Desk
 from e2e_support_console.erased import scrub
 from e2e_support_console.erasing import finish_erasing
+from e2e_support_console.holding import hold_open
 from e2e_support_console.index import number_of, packages, remember
 from e2e_support_console.invites import close_doors
 from e2e_support_console.read_marks import ReadMarks
 from e2e_support_console.renewal import renew
-from e2e_support_console.team_space import TeamSpace, hold_open
+from e2e_support_console.team_space import TeamSpace
 from e2e_support_keys.audit import Finding, audit
 from e2e_support_keys.changes import rotate_batch
 

@@ -28,7 +28,8 @@ from e2e_support_console.harvest import Harvest
 from e2e_support_console.index import KnownLog, known_logs
 from e2e_support_console.logs import Enough, Log, NotATicket
 from e2e_support_console.settling import settle
-from e2e_support_console.team_space import TeamSpace, space_mailboxes
+from e2e_support_console.team_space import TeamSpace
+from e2e_support_console.volume import space_mailboxes
 
 BUDGET: Final = 2_000
 """Mailboxes pulled in one run; the rest waits for the next."""

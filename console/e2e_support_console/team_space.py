@@ -7,34 +7,28 @@ follows it like any log, so that most readers need no connection. It is a row of
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
 from e2e_support.codec import Message
 from e2e_support.conversation import Draft, Sealed
-from e2e_support.destruction import Deed, DestructionBody, sign_destruction
-from e2e_support.errors import TransportError
-from e2e_support.ids import ID_SIZE, MailboxId, MessageId
+from e2e_support.ids import ID_SIZE, MessageId
 from e2e_support.opened import Opened
 from e2e_support.space import place_of
 from e2e_support.thread import SpaceThread
 from e2e_support.ticket_state import Fact
 from e2e_support.vocab import AuthorRole, Kind
 from e2e_support_client import clock
-from e2e_support_client.port import Refused
 from e2e_support_console import feed, volumes
 from e2e_support_console.creating import create_for_team
 from e2e_support_console.desk import Desk
-from e2e_support_console.index import bytes_of, forget, remember
-from e2e_support_console.volume import Full, Volume
+from e2e_support_console.holding import HELD, hold_open
+from e2e_support_console.index import forget
+from e2e_support_console.volume import Full, Volume, space_mailboxes
 
 Check = Callable[[Sequence[Opened]], None]
 """Raises where what stands in the space by now speaks against an entry."""
 ALL_KINDS: Final = frozenset(Kind)
-_HELD: Final = "space held"  # fact: the open volume that the relay was told to hold
-HELD_AT_ONCE: Final = 4
-"""Volumes that one run lets the relay hold: it grants each device so many deeds an hour."""
 
 
 @dataclass(slots=True)
@@ -155,7 +149,7 @@ class TeamSpace:
         if not lost:
             return
         async with self.desk.store.transaction() as change:
-            await forget(change, _HELD)  # the relay may have
+            await forget(change, HELD)  # the relay may have
         for one in await volumes.finished(self.desk.store):
             await self._look(one)
 
@@ -209,48 +203,3 @@ class TeamSpace:
             await self._look(one)
         *_, key = volumes.keys_of(desk.team.keys, done)
         await create_for_team(desk.relay, desk.team_id, desk.capability(), key)
-
-
-async def hold_open(desk: Desk) -> None:
-    """Let the relay hold the open volume, once: from then on no agent can erase it for the whole team (attack 115).
-
-    Args:
-        desk: the unlocked device.
-    """
-    *_, mailbox = await space_mailboxes(desk)
-    known = await bytes_of(desk.store, _HELD) == mailbox
-    if known or not await desk.store.fetch_one("SELECT 1 FROM entries WHERE mailbox = ?", mailbox):
-        return
-    with suppress(TransportError, Refused):  # the next run tries again
-        await _hold(desk, mailbox)
-        async with desk.store.transaction() as change:
-            await remember(change, _HELD, mailbox)
-
-
-async def _hold(desk: Desk, mailbox: MailboxId) -> None:
-    device, key = desk.bundle.signer()
-    body = DestructionBody(desk.team_id, mailbox, Deed.HOLD, clock.now(), device)
-    await desk.relay.destroy(mailbox, sign_destruction(body, key), desk.capability())
-
-
-async def hold_finished(desk: Desk, before: int) -> None:
-    """Let the relay keep finished volumes for good: no entry keeps them alive any more (protocol 3.9).
-
-    Where the relay is away, or wants this device to wait, the next run goes on.
-
-    Args:
-        desk: the unlocked device.
-        before: those that ended until then, in seconds since 1970.
-    """
-    with suppress(TransportError):
-        for volume in await volumes.idle(desk.store, before, HELD_AT_ONCE):
-            with suppress(Refused):  # it is gone
-                await _hold(desk, volume.mailbox)
-            async with desk.store.transaction() as change:
-                await volumes.mark_held(change, volume.number, held=True)
-
-
-async def space_mailboxes(desk: Desk) -> list[MailboxId]:
-    """Return the mailboxes of all volumes, the open one last, whether or not it exists (protocol 4.13)."""
-    done = await volumes.finished(desk.store)
-    return [*(volume.mailbox for volume in done), volumes.open_mailbox(desk.team.keys, done)]

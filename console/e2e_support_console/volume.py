@@ -17,7 +17,7 @@ from e2e_support_client import clock
 from e2e_support_client.channel import Channel
 from e2e_support_client.handback import HandBack
 from e2e_support_client.port import Refused
-from e2e_support_console import feed
+from e2e_support_console import feed, volumes
 from e2e_support_console.alarms import new_alarm, raise_alarms
 from e2e_support_console.desk import Desk
 from e2e_support_console.handback import Forked, follow_log, losses
@@ -132,6 +132,12 @@ class Volume:
         proof = error.proof if isinstance(error, Forked) else b""
         async with self.desk.store.transaction() as change:
             await raise_alarms(change, [new_alarm(error, proof, now=clock.now(), mailbox=self.mailbox)])
+
+
+async def space_mailboxes(desk: Desk) -> list[MailboxId]:
+    """Return the mailboxes of all volumes, the open one last, whether or not it exists (protocol 4.13)."""
+    done = await volumes.finished(desk.store)
+    return [*(volume.mailbox for volume in done), volumes.open_mailbox(desk.team.keys, done)]
 
 
 def _overfull() -> PeerError:

@@ -11,7 +11,7 @@ from e2e_support.destruction import Deed, DestructionBody, sign_destruction
 from e2e_support.vocab import Role
 from e2e_support_client import clock
 from e2e_support_console.team import TeamClient
-from e2e_support_console.team_space import space_mailboxes
+from e2e_support_console.volume import space_mailboxes
 from relay_crew import Crew
 from relay_kit import ManualClock, running
 from team_builder import device

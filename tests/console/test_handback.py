@@ -15,7 +15,7 @@ from e2e_support_client.handback import AGAIN_AFTER
 from e2e_support_client.testing import Fault
 from e2e_support_console.alarms import Alarm
 from e2e_support_console.team import TeamClient
-from e2e_support_console.team_space import space_mailboxes
+from e2e_support_console.volume import space_mailboxes
 from space_kit import lose
 from team_room import TeamRoom
 

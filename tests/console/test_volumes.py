@@ -18,7 +18,9 @@ from e2e_support.space import claims_of, settings_of
 from e2e_support.vocab import Kind, Role, SettingKind, Verdict
 from e2e_support_client import clock
 from e2e_support_client.testing import Fault
-from e2e_support_console.team_space import TeamSpace, hold_finished, space_mailboxes
+from e2e_support_console.holding import hold_finished
+from e2e_support_console.team_space import TeamSpace
+from e2e_support_console.volume import space_mailboxes
 from e2e_support_console.volumes import finished, idle
 from space_kit import SHORT, lengths, lose, real_room, share, shared, short_volumes_fixture
 from team_room import TeamRoom
