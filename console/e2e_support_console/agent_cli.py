@@ -8,12 +8,13 @@ import signal
 from argparse import ArgumentTypeError, Namespace
 
 from e2e_support_client import clock
+from e2e_support_client.arguments import Commands, add_command
 from e2e_support_client.model import utc
 from e2e_support_client.terminal import Json, Terminal, iso
 from e2e_support_console.agent import EVERY, Agent, Report
 from e2e_support_console.agent_file import mail_settings
 from e2e_support_console.mail import Mailer
-from e2e_support_console.shell import Commands, add_command, unlocked
+from e2e_support_console.shell import unlocked
 
 
 def agent_commands(commands: Commands) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 from e2e_support.errors import UsageError
 from e2e_support_client.archive.commands import exported_text, verify
+from e2e_support_client.arguments import Commands, add_command, numbered
 from e2e_support_client.erase_cli import add_erase, confirm, show_done
 from e2e_support_client.progress_line import show_progress
 from e2e_support_client.terminal import Json, Terminal
-from e2e_support_console.shell import Commands, add_command, known, numbered, synced, unlocked
+from e2e_support_console.shell import known, synced, unlocked
 
 _NOTES = "Internal notes are in it: give it to nobody who may not read them."
 

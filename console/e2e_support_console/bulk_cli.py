@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from e2e_support.errors import SupportError, TransportError, UsageError
 from e2e_support.ticket_keys import parse_number
+from e2e_support_client.arguments import Commands, add_command
 from e2e_support_client.plain import plain_line
 from e2e_support_client.terminal import Json, Parser, Terminal
 from e2e_support_console.follow import Follower
-from e2e_support_console.shell import Commands, add_command, synced, unlocked
+from e2e_support_console.shell import synced, unlocked
 from e2e_support_console.team import TeamClient
 
 ACTIONS: Final = (

@@ -11,6 +11,7 @@ import platformdirs
 
 from e2e_support.errors import TransportError
 from e2e_support.presets import DEFAULT, PRESETS
+from e2e_support_client.arguments import Commands, add_command, numbered
 from e2e_support_client.erase_cli import showing_erased
 from e2e_support_client.terminal import Json, Parser, Terminal, read_text, run
 from e2e_support_console import render
@@ -29,18 +30,7 @@ from e2e_support_console.merging_cli import merging_commands
 from e2e_support_console.policy_cli import policy_commands
 from e2e_support_console.proof_cli import proof_commands
 from e2e_support_console.settings_cli import settings_commands
-from e2e_support_console.shell import (
-    Commands,
-    add_command,
-    asked,
-    keystore_in,
-    known,
-    numbered,
-    offline,
-    say_stored,
-    synced,
-    unlocked,
-)
+from e2e_support_console.shell import asked, keystore_in, known, offline, say_stored, synced, unlocked
 from e2e_support_console.team import TeamClient
 from e2e_support_console.team_cli import team_commands
 from e2e_support_console.writing_cli import writing_commands

@@ -5,11 +5,12 @@ from __future__ import annotations
 from argparse import Namespace
 
 from e2e_support.errors import UsageError
+from e2e_support_client.arguments import Commands, add_command, numbered
 from e2e_support_client.plain import plain_line, plain_text
 from e2e_support_client.terminal import Json, Terminal, iso, read_text, size_of, stamp
 from e2e_support_console.draft_files import DraftFile
 from e2e_support_console.drafts import Mode, WrittenDraft
-from e2e_support_console.shell import Commands, add_command, known, numbered, unlocked
+from e2e_support_console.shell import known, unlocked
 from e2e_support_console.team import TeamClient
 
 

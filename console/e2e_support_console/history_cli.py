@@ -6,12 +6,13 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from e2e_support.vocab import Verdict
+from e2e_support_client.arguments import Commands, numbered
 from e2e_support_client.plain import plain_line
 from e2e_support_client.render import reason_text
 from e2e_support_client.render_history import timeline_json, timeline_text
 from e2e_support_client.terminal import Json, Terminal, iso, stamp
 from e2e_support_console.history import LogEvent
-from e2e_support_console.shell import Commands, numbered, synced, unlocked
+from e2e_support_console.shell import synced, unlocked
 
 _SHORT = 12  # characters of a hash that people compare
 

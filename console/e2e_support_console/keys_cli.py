@@ -7,22 +7,13 @@ from argparse import Namespace
 from pathlib import Path
 
 from e2e_support.errors import TransportError
+from e2e_support_client.arguments import Commands, add_command, group
 from e2e_support_client.model import utc
 from e2e_support_client.plain import plain_text
 from e2e_support_client.terminal import Json, Terminal, iso, read_text, stamp
 from e2e_support_console.key_care import Recovery
 from e2e_support_console.loss import ROTATED, SHEET
-from e2e_support_console.shell import (
-    Commands,
-    add_command,
-    group,
-    keys_in,
-    keystore_in,
-    say_done,
-    synced,
-    unlocked,
-    whole,
-)
+from e2e_support_console.shell import keys_in, keystore_in, say_done, synced, unlocked, whole
 from e2e_support_console.team import TeamClient
 from e2e_support_keys.audit import Finding
 from e2e_support_keys.history import Event

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from e2e_support.ids import DeviceId
 from e2e_support.wire import DeviceRecord
+from e2e_support_client.arguments import Commands, add_command
 from e2e_support_client.plain import plain_text
 from e2e_support_client.terminal import Json, Terminal
 from e2e_support_console.barriers import OnProgress
 from e2e_support_console.loss import warn_of_one_owner
 from e2e_support_console.people import owners_removed
 from e2e_support_console.proposals import Proposal
-from e2e_support_console.shell import Commands, add_command, say_done, synced, unlocked
+from e2e_support_console.shell import say_done, synced, unlocked
 from e2e_support_console.team import TeamClient
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from e2e_support_client import clock
+from e2e_support_client.arguments import Commands, numbered
 from e2e_support_client.terminal import Command, Terminal, read_text, stamp
 from e2e_support_console.inbox import Inbox
 from e2e_support_console.model import InboxTicket
-from e2e_support_console.shell import Commands, known, numbered, say_stored, unlocked
+from e2e_support_console.shell import known, say_stored, unlocked
 from e2e_support_console.until import parse_until
 
 Act = Callable[[Inbox, Namespace], Awaitable[InboxTicket]]

@@ -8,6 +8,7 @@ from dataclasses import asdict, fields, replace
 
 from e2e_support.errors import UsageError
 from e2e_support_client import clock
+from e2e_support_client.arguments import Commands, add_command
 from e2e_support_client.render import count
 from e2e_support_client.terminal import Terminal
 from e2e_support_console import render
@@ -16,7 +17,7 @@ from e2e_support_console.filters import VIEWS, Filters
 from e2e_support_console.lists import HITS
 from e2e_support_console.query import OPERATORS
 from e2e_support_console.render_lists import counts_text, found_json, found_text
-from e2e_support_console.shell import Commands, add_command, synced, unlocked, whole
+from e2e_support_console.shell import synced, unlocked, whole
 from e2e_support_console.team import TeamClient
 
 SCREEN = 50  # lines of the inbox before a person, so that whoever waits longest does not run off the top

@@ -10,21 +10,13 @@ from datetime import UTC, datetime, timedelta
 from e2e_support.errors import TransportError
 from e2e_support.vocab import Role
 from e2e_support_client import clock
+from e2e_support_client.arguments import Commands, add_command, group
 from e2e_support_client.plain import plain_text
 from e2e_support_client.terminal import Json, Terminal, iso, stamp
 from e2e_support_console.leaving_cli import leaving_commands
 from e2e_support_console.members import INVITED_FOR
 from e2e_support_console.people import Member
-from e2e_support_console.shell import (
-    Commands,
-    add_command,
-    asked,
-    group,
-    keystore_in,
-    offline,
-    say_done,
-    unlocked,
-)
+from e2e_support_console.shell import asked, keystore_in, offline, say_done, unlocked
 from e2e_support_console.team import TeamClient
 
 _UNITS = {"h": "hours", "d": "days"}

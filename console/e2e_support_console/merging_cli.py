@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from e2e_support.errors import UsageError
+from e2e_support_client.arguments import Commands, add_command, numbered
 from e2e_support_client.terminal import Terminal, read_text
-from e2e_support_console.shell import Commands, add_command, known, numbered, say_stored, unlocked
+from e2e_support_console.shell import known, say_stored, unlocked
 
 _CARD: Final = "e2es-card:"
 _CARD_MAX: Final = 8 * 1024  # characters of a file that holds a card

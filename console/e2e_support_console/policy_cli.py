@@ -15,6 +15,7 @@ from e2e_support.policy_form import policy_form
 from e2e_support.presets import DEFAULT, DESCRIPTIONS, PRESETS
 from e2e_support.ticket_state import DAY
 from e2e_support_client import clock
+from e2e_support_client.arguments import Commands, add_command, group
 from e2e_support_client.terminal import Json, Terminal
 from e2e_support_console.policy_editor import Preview
 from e2e_support_console.policy_edits import GRAMMAR, edited
@@ -28,7 +29,7 @@ from e2e_support_console.policy_render import (
     show_text,
 )
 from e2e_support_console.proposals import SIGNED_WITHIN
-from e2e_support_console.shell import Commands, add_command, group, proposal_text, synced, unlocked, whole
+from e2e_support_console.shell import proposal_text, synced, unlocked, whole
 from e2e_support_console.team import TeamClient
 
 FILE_MAX: Final = 1024 * 1024  # bytes of JSON; a policy itself is far smaller

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from e2e_support.errors import SupportError, UsageError
 from e2e_support.proof import check_proof
+from e2e_support_client.arguments import Commands, add_command, group
 from e2e_support_client.model import utc
 from e2e_support_client.plain import plain_text
 from e2e_support_client.proof_file import check_proof_in, save_proof
 from e2e_support_client.terminal import Json, Terminal, iso, stamp
 from e2e_support_console.alarms import Alarm
-from e2e_support_console.shell import Commands, add_command, group, unlocked, whole
+from e2e_support_console.shell import unlocked, whole
 
 
 def proof_commands(commands: Commands) -> None:

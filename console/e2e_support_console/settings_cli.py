@@ -5,13 +5,14 @@ from __future__ import annotations
 from argparse import Namespace
 
 from e2e_support.errors import UsageError
+from e2e_support_client.arguments import Commands, add_command
 from e2e_support_client.plain import plain_line, plain_text
 from e2e_support_client.render import table
 from e2e_support_client.terminal import Command, Json, Terminal, read_text
 from e2e_support_console.filters import VIEWS, Filters
 from e2e_support_console.lists_cli import add_filters, filters_in, given
 from e2e_support_console.macros import STEPS, Macro, MacroRun, parse_step
-from e2e_support_console.shell import Commands, add_command, known, synced, unlocked
+from e2e_support_console.shell import known, synced, unlocked
 
 
 def settings_commands(commands: Commands) -> None:

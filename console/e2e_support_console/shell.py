@@ -9,13 +9,12 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from getpass import getpass
 from pathlib import Path
-from typing import Protocol
 
 from e2e_support.errors import SupportError, TransportError, UsageError
 from e2e_support.limits import INT_MAX
 from e2e_support_client.plain import plain_text
 from e2e_support_client.render import count
-from e2e_support_client.terminal import Command, Json, Terminal
+from e2e_support_client.terminal import Json, Terminal
 from e2e_support_console import render
 from e2e_support_console.founding import STORE_NAME
 from e2e_support_console.model import InboxTicket
@@ -26,14 +25,6 @@ from e2e_support_keys.home import KeyHome
 from e2e_support_keys.keystore import FileKeystore
 
 KEYS_NAME = "device.key"
-
-
-class Commands(Protocol):
-    """What ``add_subparsers`` returns; its own type has no public name."""
-
-    def add_parser(self, name: str, *, help: str, description: str) -> argparse.ArgumentParser:  # noqa: A002
-        """Add a command."""
-        ...
 
 
 def keystore_in(home: Path, *, keyring: bool = False) -> FileKeystore:
@@ -108,15 +99,6 @@ def offline(why: str, hint: str = "Try again later.") -> TransportError:
     return TransportError("offline", f"this is what was known before: {why}", hint=hint)
 
 
-def add_command(commands: Commands, name: str, command: Command, told: str) -> argparse.ArgumentParser:
-    """Add a command; it takes the common options behind its name too."""
-    parser = commands.add_parser(name, help=told, description=told[0].upper() + told[1:] + ".")
-    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    parser.add_argument("--home", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    parser.set_defaults(run=command)
-    return parser
-
-
 def whole(least: int, most: int = INT_MAX) -> Callable[[str], int]:
     """Return what reads a whole number of a command line, and says which ones there are."""
 
@@ -127,19 +109,6 @@ def whole(least: int, most: int = INT_MAX) -> Callable[[str], int]:
         return int(text)
 
     return read
-
-
-def numbered(commands: Commands, name: str, command: Command, told: str) -> argparse.ArgumentParser:
-    """Add a command about one ticket, whose number comes first."""
-    parser = add_command(commands, name, command, told)
-    parser.add_argument("number", metavar="NUMBER", help="the ticket's number, T-XXXXX-XXXXX")
-    return parser
-
-
-def group(commands: Commands, name: str, told: str) -> Commands:
-    """Add a command that has commands of its own."""
-    whole = commands.add_parser(name, help=told, description=told[0].upper() + told[1:] + ".")
-    return whole.add_subparsers(dest=f"{name}_command", required=True, metavar="COMMAND")
 
 
 async def known(team: TeamClient, number: str) -> None:

@@ -5,18 +5,12 @@ from __future__ import annotations
 from argparse import Namespace
 
 from e2e_support.limits import DEVICES_MAX
+from e2e_support_client.arguments import Commands, add_command
 from e2e_support_client.terminal import Json, Terminal
 from e2e_support_console.leaving_cli import say_gone
 from e2e_support_console.people import owners_removed
 from e2e_support_console.proposals import Proposal
-from e2e_support_console.shell import (
-    Commands,
-    add_command,
-    proposal_text,
-    say_done,
-    unlocked,
-    whole,
-)
+from e2e_support_console.shell import proposal_text, say_done, unlocked, whole
 
 
 def team_commands(commands: Commands, team: Commands) -> None:
