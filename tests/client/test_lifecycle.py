@@ -20,6 +20,8 @@ from e2e_support.vocab import Role, Verdict
 from e2e_support.wire import Page
 from e2e_support_client import BlockingSupportClient, SupportClient
 from e2e_support_client import Role as Side
+from e2e_support_client.room import Room
+from e2e_support_client.store import TicketRow
 from e2e_support_client.testing import Fault
 from lifecycle_kit import DAY, Clocks, Desk, another_device
 from team_builder import EPOCH, device
@@ -361,21 +363,35 @@ async def test_a_merged_ticket_points_to_where_it_goes_on(world: World) -> None:
         assert [one.text for one in told] == [f"Closed: it goes on in {two}."]
 
 
-async def test_reading_a_ticket_opens_no_others(world: World) -> None:
+def resumed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Return the numbers of the tickets that are read from the store from now on."""
+    numbers, resume = set[str](), Room.resume
+
+    def noted(row: TicketRow, *rest: Any) -> Room:
+        numbers.add(row.number)
+        return resume(row, *rest)
+
+    monkeypatch.setattr(Room, "resume", noted)
+    return numbers
+
+
+async def test_reading_a_ticket_opens_no_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many tickets there are, one is shown by opening it, and those that go on in it."""
     async with world.client() as user:
         ended, number, _others = await new(user), await new(user), [await new(user) for _ in range(3)]
         await Desk(world).merge(ended, number)
         await user.tickets.list()
+    opened = resumed(monkeypatch)
     async with world.client() as user:
         assert (await user.tickets.get(number)).merged_from == (ended,)
-        assert set(user._context.rooms._open) == {number, ended}
+        assert opened == {number, ended}
     await Desk(world).reopen(ended)
     async with world.client() as user:
         await user.tickets.get(ended)
+    opened.clear()
     async with world.client() as user:
         assert (await user.tickets.get(number)).merged_from == ()
-        assert set(user._context.rooms._open) == {number}
+        assert opened == {number}
 
 
 async def test_a_ticket_cannot_be_merged_into_a_strangers(world: World) -> None:
