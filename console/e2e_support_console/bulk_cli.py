@@ -13,6 +13,7 @@ from e2e_support.errors import SupportError, TransportError, UsageError
 from e2e_support.ticket_keys import parse_number
 from e2e_support_client.arguments import Commands, add_command
 from e2e_support_client.plain import plain_line
+from e2e_support_client.render import count
 from e2e_support_client.terminal import Json, Parser, Terminal
 from e2e_support_console.follow import Follower
 from e2e_support_console.shell import synced, unlocked
@@ -64,12 +65,16 @@ async def _bulk(options: Namespace, terminal: Terminal) -> None:
         if options.preview:
             await _preview(team, terminal, [options.action, *options.said], list(steps))
             return
-        outcome = await _run(team, terminal, steps)
-    _show(terminal, outcome)
+        outcome = Outcome()
+        try:
+            await _run(team, terminal, steps, outcome)
+        finally:  # whoever presses Ctrl-C learns how far it came
+            _show(terminal, outcome)
+    _require_all(outcome)
 
 
-async def _run(team: TeamClient, terminal: Terminal, steps: dict[str, Namespace]) -> Outcome:
-    outcome, gone = Outcome(), None
+async def _run(team: TeamClient, terminal: Terminal, steps: dict[str, Namespace], outcome: Outcome) -> None:
+    gone = None
     for place, (number, step) in enumerate(steps.items(), 1):
         if terminal.err.isatty() and not terminal.json:
             terminal.err.write(f"{place} of {len(steps)}: {number}\n")
@@ -85,7 +90,6 @@ async def _run(team: TeamClient, terminal: Terminal, steps: dict[str, Namespace]
                 outcome.done.append(number)
             else:  # the relay is gone; asking for each of the others would only take long
                 outcome.refused.append((number, gone))
-    return outcome
 
 
 async def _preview(team: TeamClient, terminal: Terminal, words: list[str], numbers: Sequence[str]) -> None:
@@ -100,11 +104,7 @@ async def _preview(team: TeamClient, terminal: Terminal, words: list[str], numbe
 
 
 def _show(terminal: Terminal, outcome: Outcome) -> None:
-    """Tell what became of it.
-
-    Raises:
-        UsageError: ``some_refused``, so that the exit code says so.
-    """
+    """Tell what became of it."""
     refused: list[Json] = [
         {"number": number, "code": error.code, "message": error.message, "hint": error.hint}
         for number, error in outcome.refused
@@ -112,10 +112,18 @@ def _show(terminal: Terminal, outcome: Outcome) -> None:
     lines = [f"Done: {len(outcome.done)}."]
     lines += [f"{number} refused it: {plain_line(error.message)}" for number, error in outcome.refused]
     terminal.show({"done": list[Json](outcome.done), "refused": refused}, "\n".join(lines))
-    if refused:
+
+
+def _require_all(outcome: Outcome) -> None:
+    """Do nothing if no ticket refused.
+
+    Raises:
+        UsageError: ``some_refused``, so that the exit code says so.
+    """
+    if outcome.refused:
         raise UsageError(
             "some_refused",
-            f"{len(refused)} of {len(refused) + len(outcome.done)} tickets refused it",
+            f"{len(outcome.refused)} of {count(len(outcome.refused) + len(outcome.done), 'ticket')} refused it",
             hint=f"{'The others took it. ' * bool(outcome.done)}Each reason stands beside its number.",
         )
 

@@ -365,6 +365,24 @@ def test_bulk_does_what_it_can(team: Shell) -> None:
     assert f"{numbers[2]} refused it: " in team.out
 
 
+def test_bulk_that_is_interrupted_says_how_far_it_came(team: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in the middle of many tickets leaves a list of those that took it."""
+    first, second = team.ticket(), team.ticket()
+    team("inbox")
+    real, calls = team.relay.append, list[object]()
+
+    async def second_is_slow(*arguments: Any) -> bytes:
+        calls.append(arguments)
+        if len(calls) > 1:
+            asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGINT)
+            await asyncio.sleep(30)
+        return await real(*arguments)
+
+    monkeypatch.setattr(team.relay, "append", second_is_slow)
+    told = team.data("bulk", "close", first, second, code=INTERRUPTED)
+    assert told == {"done": [first], "refused": []}
+
+
 def test_bulk_says_what_it_would_do(team: Shell) -> None:
     """A preview lists tickets and action and changes nothing."""
     numbers = [team.ticket() for _ in range(2)]
