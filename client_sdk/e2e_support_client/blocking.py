@@ -210,6 +210,11 @@ class BlockingSupportClient(Blocking[SupportClient]):
         """The team's signed rules."""
         return self.inner.policy
 
+    @property
+    def offline(self) -> str:
+        """Why the last look at the relay failed; empty if it did not."""
+        return self.inner.offline
+
     def collect(self, *extra: Collector) -> DebugReport:
         """Return debug data from the configured collectors and these; nothing leaves the device by this."""
         return self.inner.collect(*extra)
