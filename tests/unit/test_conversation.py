@@ -386,6 +386,17 @@ def test_a_ticket_that_the_team_opens_is_sealed_to_its_card() -> None:
     assert ticket.agree()
 
 
+def test_a_card_in_a_users_own_entry_names_nobody() -> None:
+    """Only the team opens with a card; whose boxes follow is not taken from anybody else's word."""
+    ticket = Ticket.empty()
+    card = make_card(ticket.keys, ticket.team.team_id, user_key(Secret(seed_of("user")), ticket.team.team_id))
+    body = OpenForBody(read_card(card), "Your invoice", "It is late.", "question", "", (), 1)
+    boxes = ticket.boxes(KEY, 0)
+    opened = ticket.post(ticket.craft(ticket.user, Kind.OPEN_FOR, body, key=KEY, gen=0, boxes=boxes))
+    assert opened.reason == "not_allowed"
+    assert ticket.anna.conversation.reply_key is None
+
+
 @pytest.mark.parametrize("kind", [Kind.OPEN, Kind.OPEN_FOR])
 def test_no_box_of_a_staff_log_is_sealed_to_a_user(kind: Kind) -> None:
     """Whatever stands in it: what the team says among itself is the team's."""
