@@ -125,11 +125,11 @@ class Answers(TicketLife):
         """Let the moment pass.
 
         Raises:
-            UsageError: ``unsent``, or ``still_waiting`` where another answer to the ticket waits.
+            UsageError: ``unsent``, or ``answer_waiting`` where another answer to the ticket waits.
         """
         if ticket in self._waiting:
             raise UsageError(
-                "still_waiting", "another answer to this ticket waits", hint="Take it back, or wait."
+                "answer_waiting", "another answer to this ticket waits", hint="Take it back, or wait."
             )
         taken_back = self._waiting[ticket] = asyncio.Event()
         await self._note_waiting(ticket, waits=True)

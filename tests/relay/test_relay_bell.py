@@ -56,7 +56,8 @@ async def until_heard(relay: Client, key: bytes, listeners: int = 1) -> None:
     """Wait until so many clients listen to a mailbox or a team."""
     assert relay.relay is not None
     async with asyncio.timeout(SOON):
-        while len(relay.relay.context.bell._listeners.get(key, ())) < listeners:  # noqa: ASYNC110 - nothing tells
+        heard = relay.relay.context.bell._listeners  # pyright: ignore[reportPrivateUsage]
+        while len(heard.get(key, ())) < listeners:  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.001)
 
 
