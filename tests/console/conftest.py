@@ -10,8 +10,9 @@ import pytest
 from admin_shell import Shell
 from console_room import URL
 from e2e_support_client.testing import CODE, FakeRelay
+from e2e_support_keys import vault
 from e2e_support_keys.keystore import FileKeystore
-from e2e_support_keys.vault import FLOOR
+from e2e_support_keys.vault import Cost
 
 
 @pytest.fixture
@@ -28,8 +29,11 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
     monkeypatch.setattr("e2e_support_console.team.HttpRelay", connect)
 
+    least = Cost(passes=1, memory=8)
+    monkeypatch.setattr(vault, "FLOOR", least)  # hundreds of commands unlock
+
     def cheap(path: Path, passphrase: Callable[[], str]) -> FileKeystore:
-        return FileKeystore(path, passphrase, cost=FLOOR)
+        return FileKeystore(path, passphrase, cost=least)
 
     monkeypatch.setattr("e2e_support_keys.home.FileKeystore", cheap)
     return shell
