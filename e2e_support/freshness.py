@@ -83,7 +83,8 @@ def check_freshness(
     vouches for nothing. The statement may be about an older head of the same roster, so that a new link does
     not stop everybody until enough devices have signed again. Fewer signatures are enough where all others that
     could sign are newcomers; its days run from when the first of them came, so that a device which is removed
-    soon after gains nothing by dating a statement later.
+    soon after gains nothing by dating a statement later. That links are hidden, or that there is another roster,
+    one good signature shows, but none by devices that this reader does not know.
 
     Args:
         roster: the client's roster.
@@ -100,11 +101,10 @@ def check_freshness(
     body = FreshnessBody.from_bytes(signed.body)
     if body.team_id != roster.team_id:
         raise _bad("the statement is about another team")
-    if body.head.length > len(roster.links):
-        raise _behind()
-    since = _vouched_since(roster, signed, body.issued, now)
-    if not roster.has_head(body.head):
-        raise _fork()
+    good = _good_signers(roster, signed)
+    if good and not roster.has_head(body.head):  # without a signature, these are only the relay's words
+        raise _behind() if body.head.length > len(roster.links) else _fork()
+    since = _vouched_since(roster, good, body.issued, now)
     _check_forward(body, earlier)
     expires = min(body.expires, since + roster.policy.freshness.days * DAY)
     _check_time(body.issued, expires, now)
@@ -146,13 +146,12 @@ def _sign(body: bytes, signers: Iterable[tuple[DeviceId, SigningKey]]) -> tuple[
     return tuple(DeviceSignature(device, key.sign(Tag.FRESHNESS, body)) for device, key in signers)
 
 
-def _vouched_since(roster: RosterState, signed: Freshness, issued: int, now: int) -> int:
+def _vouched_since(roster: RosterState, good: Collection[DeviceId], issued: int, now: int) -> int:
     """Return from when on the days of a statement run, if enough devices have signed it."""
-    may = roster.membership.by_role(Role.OWNER, Role.AGENT)
-    good = _good_signers(roster, signed, may)
+    may = _vouchers(roster)
     if _are_enough(good, may) and _are_enough(_members(roster, good), _members(roster, may)):
         return issued
-    came = [_came(roster, device) for device in may - good]
+    came = [_came(roster, device) for device in may.difference(good)]
     if not good or not all(_is_newcomer(time, issued, now) for time in came):
         raise TrustError(
             "too_few_signers",
@@ -171,8 +170,13 @@ def _members(roster: RosterState, devices: Iterable[DeviceId]) -> frozenset[Memb
     return frozenset(roster.devices[device].member_id for device in devices)
 
 
-def _good_signers(roster: RosterState, signed: Freshness, may: frozenset[DeviceId]) -> set[DeviceId]:
+def _vouchers(roster: RosterState) -> frozenset[DeviceId]:
+    return roster.membership.by_role(Role.OWNER, Role.AGENT)
+
+
+def _good_signers(roster: RosterState, signed: Freshness) -> set[DeviceId]:
     """Return the devices with a good signature that may vouch; others are not counted, nor do they harm."""
+    may = _vouchers(roster)
     return {
         signature.device_id
         for signature in signed.signatures

@@ -6,7 +6,7 @@ with the defence taken away, where it must succeed, so that no row passes for an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from e2e_support.crypto.sign import SigningKey
 from e2e_support.epoch import check_epoch_seed, check_ring, epoch_keys
 from e2e_support.errors import PeerError, TrustError
 from e2e_support.freshness import DAY, check_freshness, cosign_freshness, freshness_of, sign_freshness
+from e2e_support.ids import DeviceId
 from e2e_support.membership import Membership
 from e2e_support.presets import DEFAULT
 from e2e_support.roster import Standing, TrustedRoster, next_body
@@ -68,14 +69,14 @@ def anyone(members: Membership, link: OpenLink, *_: object) -> Quorum:
     return Quorum(signers & members.active.keys())
 
 
-def any_signers(_roster: RosterState, _signed: Freshness, issued: int, _now: int) -> int:
+def any_signers(_roster: RosterState, _good: Collection[DeviceId], issued: int, _now: int) -> int:
     """Stand in for the count of signers: whoever signed is enough."""
     return issued
 
 
-def uncapped(roster: RosterState, signed: Freshness, issued: int, now: int) -> int:
+def uncapped(roster: RosterState, good: Collection[DeviceId], issued: int, now: int) -> int:
     """Stand in for the rule about a newcomer's first days: a lone statement lives as long as any other."""
-    VOUCHED_SINCE(roster, signed, issued, now)
+    VOUCHED_SINCE(roster, good, issued, now)
     return issued
 
 

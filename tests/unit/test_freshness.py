@@ -188,20 +188,41 @@ def test_statement_about_a_newer_head_shows_that_links_are_hidden() -> None:
     assert caught.value.code == "roster_behind"
 
 
+@pytest.mark.parametrize("signers", [[], [STRANGER], [DORA, SHEET]])
+def test_an_unsigned_statement_shows_nothing(signers: Sequence[Device]) -> None:
+    """A relay cannot make clients believe in hidden links or a fork: somebody active must have signed."""
+    grown, other = team(), team()
+    before = grown.roster
+    newer, fork = grown.do((Threshold(2), [ANNA])), other.do((Threshold(2), [CARL]))
+    for reader, shown in ((before, newer), (newer, fork)):
+        with pytest.raises(TrustError) as caught:
+            check_freshness(reader, state(shown, *signers), now=TIME)
+        assert caught.value.code == "too_few_signers"
+
+
+def test_a_newcomer_alone_shows_nothing_to_who_does_not_know_them() -> None:
+    """A device of links that a reader has not seen proves no such links, one that the reader knows does."""
+    grown = Team.found(ANNA)
+    before = grown.roster
+    newer = grown.add(BEN, ANNA)
+    for signer, code in ((BEN, "too_few_signers"), (ANNA, "roster_behind")):
+        with pytest.raises(TrustError) as caught:
+            check_freshness(before, state(newer, signer), now=TIME)
+        assert caught.value.code == code
+
+
 def test_statement_about_another_story_shows_a_fork() -> None:
-    """A statement about another link with the same number is a fork, once enough devices have signed it."""
+    """A statement about another link with the same number is a fork, whoever of the active devices signed it."""
     one, two = team(), team()
     one.do((Threshold(2), [ANNA]))
     two.do((Threshold(2), [CARL]), (Threshold(1), [ANNA, CARL]))
     short = replace(
         two.roster, links=two.roster.links[:2], hashes=(two.roster.hashes[0], two.roster.hashes[2])
     )
-    with pytest.raises(TrustError) as caught:
-        check_freshness(one.roster, state(short, ANNA, BEN), now=TIME)
-    assert caught.value.code == "roster_fork"
-    with pytest.raises(TrustError) as few:
-        check_freshness(one.roster, state(short, ANNA), now=TIME)
-    assert few.value.code == "too_few_signers"
+    for signers in ([ANNA, BEN], [ANNA]):
+        with pytest.raises(TrustError) as caught:
+            check_freshness(one.roster, state(short, *signers), now=TIME)
+        assert caught.value.code == "roster_fork"
 
 
 def test_a_team_that_never_stated_anything_counts_from_its_founding() -> None:
