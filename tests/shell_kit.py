@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from e2e_support_client import cli, clock
+from e2e_support_keys import vault
 from e2e_support_keys.bundle import UserBundle
 from e2e_support_keys.keystore import FileKeystore
-from e2e_support_keys.vault import FLOOR
+from e2e_support_keys.vault import Cost
 from user_kit import LiveWorld
 
 PASSPHRASE = "correct horse battery staple"
@@ -71,6 +72,8 @@ def connected_shell(
     secret.chmod(0o600)
     monkeypatch.setenv("E2ES_PASSPHRASE_FILE", str(secret))
     home = folder / "home"
-    keys = FileKeystore(home / "keys", lambda: PASSPHRASE, cost=FLOOR)
+    least = Cost(passes=1, memory=8)
+    monkeypatch.setattr(vault, "FLOOR", least)  # every command unlocks
+    keys = FileKeystore(home / "keys", lambda: PASSPHRASE, cost=least)
     keys.save(UserBundle.fresh(world.link, clock.random))
     return Shell(home, capture, monkeypatch)

@@ -339,14 +339,11 @@ def test_a_refused_ticket_is_kept_and_can_be_dropped(shell: Shell) -> None:
     assert shell.error("outbox", "--drop", "ffff")["code"] == "unknown_item"
 
 
-def test_one_item_of_any_age_is_tried_again(
-    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_item_of_any_age_is_tried_again(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """`send` leaves out what is too old to go unasked; `send KEY` asks for it."""
-    monkeypatch.setattr("e2e_support_client.assembly.HttpRelay", _down)
-    shell.new()
-    monkeypatch.undo()
-    monkeypatch.setenv("E2ES_PASSPHRASE_FILE", str(tmp_path / "passphrase"))
+    with monkeypatch.context() as away:
+        away.setattr("e2e_support_client.assembly.HttpRelay", _down)
+        shell.new()
     monkeypatch.setattr("e2e_support_client.outbox.AGE_MAX", -1)
     assert [ref["state"] for ref in shell.json("send")] == ["queued"]
     (item,) = shell.json("outbox")
@@ -377,22 +374,19 @@ def test_a_wrong_link_is_refused(shell: Shell, world: LiveWorld) -> None:
     assert shell.error("connect", foreign)["code"] == "team_mismatch"
 
 
-def test_a_relay_that_is_down_loses_nothing(
-    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_relay_that_is_down_loses_nothing(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a relay tickets are kept and lists are served from what is known; later it is stored."""
     number = shell.new()
-    monkeypatch.setattr("e2e_support_client.assembly.HttpRelay", _down)
-    monkeypatch.setattr("e2e_support_client.watch_cli.HttpRelay", _down)
-    words = ("new", "--subject", "Written on a train", "--body", "No network.", "--category", "other")
-    kept = shell.json(*words)
-    assert kept["state"] == "queued"
-    out, err = shell.run("list", "--json")
-    assert {line["number"] for line in json.loads(out)} == {number, kept["number"]}
-    assert json.loads(err)["code"] == "offline"
-    assert "kept; it is sent when the network is back" in shell.run(*words)[0]
-    monkeypatch.undo()
-    monkeypatch.setenv("E2ES_PASSPHRASE_FILE", str(tmp_path / "passphrase"))
+    with monkeypatch.context() as away:
+        away.setattr("e2e_support_client.assembly.HttpRelay", _down)
+        away.setattr("e2e_support_client.watch_cli.HttpRelay", _down)
+        words = ("new", "--subject", "Written on a train", "--body", "No network.", "--category", "other")
+        kept = shell.json(*words)
+        assert kept["state"] == "queued"
+        out, err = shell.run("list", "--json")
+        assert {line["number"] for line in json.loads(out)} == {number, kept["number"]}
+        assert json.loads(err)["code"] == "offline"
+        assert "kept; it is sent when the network is back" in shell.run(*words)[0]
     assert {ref["state"] for ref in shell.json("send")} == {"stored"}
     assert len(shell.json("list")) == 3
 
