@@ -26,8 +26,9 @@ from e2e_support_console.policy_edits import GRAMMAR
 from e2e_support_console.policy_effects import Affected
 from e2e_support_console.policy_render import changes_text, preview_text, show_text
 from e2e_support_console.team import TeamClient
+from e2e_support_keys import vault
 from e2e_support_keys.keystore import FileKeystore
-from e2e_support_keys.vault import FLOOR
+from e2e_support_keys.vault import Cost
 from team_room import TeamRoom
 
 TEXT = {"old", "new", "path", "text"}
@@ -79,11 +80,14 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     def connect(_url: str) -> FakeRelay:
         return shell.relay
 
+    least = Cost(passes=1, memory=8)
+    monkeypatch.setattr(vault, "FLOOR", least)
+
     def cheap(path: Path, passphrase: Callable[[], str]) -> FileKeystore:
-        return FileKeystore(path, passphrase, cost=FLOOR)
+        return FileKeystore(path, passphrase, cost=least)
 
     monkeypatch.setattr("e2e_support_console.team.HttpRelay", connect)
-    monkeypatch.setattr("e2e_support_console.shell.FileKeystore", cheap)
+    monkeypatch.setattr("e2e_support_keys.home.FileKeystore", cheap)
     return shell
 
 
