@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from e2e_support.errors import PeerError, TrustError
-from e2e_support.freshness import FreshUntil, check_freshness, freshness_of, require_vouched
+from e2e_support.freshness import ELSEWHERE, FreshUntil, check_freshness, freshness_of, require_vouched
 from e2e_support.roster import TrustedRoster
 from e2e_support_client import clock
 from e2e_support_client.port import Refused, RelayPort
@@ -13,7 +13,6 @@ from e2e_support_client.trust_store import TrustStore
 
 PASSING: Final = frozenset({"roster_stale", "too_few_signers", "bad_freshness"})
 """Codes that are over as soon as the team's devices state again that the roster is the newest."""
-_PROVEN: Final = frozenset({"roster_behind", "roster_fork"})
 _KEPT: Final = "freshness"
 
 
@@ -56,7 +55,7 @@ class Vouched:
         except PeerError:
             return False
         except TrustError as error:
-            if error.code in _PROVEN:
+            if error.code in ELSEWHERE:
                 self._proven = error
             return error.code == "roster_behind"
         await self._store.set_note(_KEPT, statement)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from e2e_support.errors import PeerError, TrustError
+from e2e_support.errors import PeerError, SupportError, TrustError
 from e2e_support.freshness import (
     DAY,
+    ELSEWHERE,
     FreshUntil,
     check_freshness,
     cosign_freshness,
@@ -23,6 +24,7 @@ from e2e_support.vocab import WRITERS
 from e2e_support.wire import Freshness
 from e2e_support_client import clock
 from e2e_support_client.port import Refused
+from e2e_support_console.alarms import new_alarm, raise_alarms
 from e2e_support_console.desk import Desk
 from e2e_support_console.index import STATEMENT, bytes_of, remember
 
@@ -30,24 +32,19 @@ from e2e_support_console.index import STATEMENT, bytes_of, remember
 async def renew(desk: Desk) -> bool:
     """State or co-sign that the roster is the newest, where that is due; tell whether users can send.
 
+    Nothing is signed where active devices vouch for a roster that the relay does not show; an alarm says so.
+
     Args:
         desk: the unlocked device; an auditor's signs nothing.
 
     Raises:
         Refused, TransportError, PeerError: what the relay says.
+        TrustError: as ``TeamSync.refresh``.
     """
-    roster, now = desk.roster, clock.now()
-    if _is_good(roster, await bytes_of(desk.store, STATEMENT), now):
-        return True
-    newest = await desk.relay.freshness(desk.team_id) or b""
-    if _until(roster, newest, now) is not None:
-        await _keep(desk, newest)
-        if _is_good(roster, newest, now):
-            return True
-    own = roster.devices.get(desk.bundle.device_id)
-    if own is None or own.role not in WRITERS:
-        return _until(roster, newest, now) is not None
-    return await _state(desk, now)
+    try:
+        return await _renew(desk)
+    except _Elsewhere:
+        return False
 
 
 async def vouched(desk: Desk) -> bytes:
@@ -55,10 +52,11 @@ async def vouched(desk: Desk) -> bytes:
 
     Raises:
         TransportError, PeerError: the relay is away or wrong.
+        TrustError: ``roster_behind`` or ``roster_fork``, or as ``TeamSync.refresh``.
     """
     if await fresh_until(desk) is None:
         with suppress(Refused):
-            await renew(desk)
+            await _renew(desk)
     return await bytes_of(desk.store, STATEMENT)
 
 
@@ -81,9 +79,51 @@ async def fresh_until(desk: Desk) -> FreshUntil | None:
     return _until(desk.roster, await bytes_of(desk.store, STATEMENT), clock.now())
 
 
+async def _renew(desk: Desk) -> bool:
+    now = clock.now()
+    if _is_good(desk.roster, await bytes_of(desk.store, STATEMENT), now):
+        return True
+    newest = await desk.relay.freshness(desk.team_id) or b""
+    await _require_shown(desk, newest)
+    roster = desk.roster
+    if _until(roster, newest, now) is not None:
+        await _keep(desk, newest)
+        if _is_good(roster, newest, now):
+            return True
+    own = roster.devices.get(desk.bundle.device_id)
+    if own is None or own.role not in WRITERS:
+        return _until(roster, newest, now) is not None
+    return await _state(desk, now)
+
+
+class _Elsewhere(TrustError):
+    """Active devices vouch for a roster that the relay does not show; there is an alarm already."""
+
+
+async def _require_shown(desk: Desk, statement: bytes) -> None:
+    """Raise an alarm where a statement is about another roster, or a newer one than the relay has even now."""
+    if (error := _elsewhere(desk.roster, statement)) and error.code == "roster_behind":
+        await desk.team.refresh()  # it may have been made since the links were fetched
+        error = _elsewhere(desk.roster, statement)
+    if error is None:
+        return
+    async with desk.store.transaction() as change:
+        await raise_alarms(change, [new_alarm(error, statement, now=clock.now())])
+    raise _Elsewhere(error.code, error.message, hint=error.hint)
+
+
+def _elsewhere(roster: TrustedRoster, statement: bytes) -> SupportError | None:
+    try:
+        check_freshness(roster, statement, now=clock.now())
+    except (PeerError, TrustError) as error:
+        return error if error.code in ELSEWHERE else None
+    return None
+
+
 async def _state(desk: Desk, now: int) -> bool:
     signer = desk.bundle.signer()
     pending = await desk.relay.pending_freshness(desk.team_id, desk.capability()) or b""
+    await _require_shown(desk, pending)
     if _is_usable(desk.roster, pending, now):
         signed = {one.device_id for one in Freshness.from_bytes(pending).signatures}
         if signer[0] in signed:

@@ -1,4 +1,4 @@
-"""Attacks of somebody who was removed, with the relay's help, on those who have not heard of it (110, 112)."""
+"""Attacks of somebody who was removed, with the relay's help, on those who have not heard of it (110, 112, 118)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from client.test_trust import at_time, grown, refusal, state, tell, vouch
-from e2e_support.freshness import DAY, sign_freshness
+from e2e_support.crypto.sign import SigningKey
+from e2e_support.freshness import DAY, cosign_freshness, sign_freshness
+from e2e_support.ids import Hash, TeamId
 from e2e_support.vocab import Role
+from e2e_support.wire import Freshness, FreshnessBody, Head
 from e2e_support_client import clock, team
+from e2e_support_client.testing import FakeRelay
 from team_builder import device, pairs
 from team_room import TeamRoom
 from user_kit import BODY, SUBJECT, World, fake_world
@@ -79,3 +83,48 @@ async def test_112_a_console_that_a_relay_has_frozen_falls_silent(
         assert user.conversation.chain.length == 2
         await anna.catch_up()
         await cleo.inbox.reply(user.number, "Anna is there, and knows of no other team.")
+
+
+def contradict(relay: FakeRelay, statement: bytes, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """Let the relay show a statement by one of its calls."""
+
+    async def shown(*_: object) -> bytes:
+        return statement
+
+    monkeypatch.setattr(relay, call, shown)
+
+
+@pytest.mark.parametrize("call", ["freshness", "pending_freshness"])
+@pytest.mark.parametrize("code", ["roster_behind", "roster_fork"])
+async def test_118_a_console_does_not_vouch_against_its_colleagues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, code: str
+) -> None:
+    """Attack 118: an administrator who is shown that others vouch for another roster signs nothing and is told why."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        await room.add(anna, "Ben")
+        await anna.catch_up()
+        roster, signer = anna.desk.roster, anna.desk.bundle.signer()
+        length = len(roster.links) + (code == "roster_behind")
+        later = clock.now() + roster.policy.freshness.days * DAY
+        body = FreshnessBody(roster.team_id, Head(length, Hash(bytes(32))), later, later + DAY).to_bytes()
+        unsigned = Freshness(body, ()).to_bytes()
+        monkeypatch.setattr(clock, "now", lambda: later)
+        room.relay.advance(later - room.relay.time)
+        put = room.relay.put_freshness
+        signed: list[bytes] = []
+
+        async def listening(team_id: TeamId, statement: bytes, device: SigningKey) -> bool:
+            signed.append(statement)
+            return await put(team_id, statement, device)
+
+        monkeypatch.setattr(room.relay, "put_freshness", listening)
+        contradict(room.relay, cosign_freshness(unsigned, [signer]), monkeypatch, call)
+        await anna.catch_up()
+        assert signed == []
+        (alarm,) = await anna.alarms()
+        assert (alarm.code, bool(alarm.proof)) == (code, True)
+        contradict(room.relay, unsigned, monkeypatch, call)
+        await anna.catch_up()
+        assert len(signed) == 1
+        assert len(await anna.alarms()) == 1
