@@ -74,3 +74,13 @@ async def test_115_what_is_held_takes_an_owner(tmp_path: Path) -> None:
             (await crew.destroy(box, crew.deed(box, deed, BEN))).expect("not_yours")
         (await crew.destroy(box, crew.deed(box, Deed.RELEASE, ANNA))).expect(200)
         await crew.erase(box, BEN)
+
+
+async def test_115_an_agents_hold_keeps_no_user_from_erasing(tmp_path: Path) -> None:
+    """Attack 115: what agents are kept from is still the user's to do, where the policy lets users erase."""
+    async with running(tmp_path / "relay", clock=ManualClock()) as relay:
+        crew = await Crew.found(relay, ANNA, BEN)
+        box = await relay.ticket(crew.handle)
+        await box.append()
+        (await crew.destroy(box, crew.deed(box, Deed.HOLD, BEN))).expect(200)
+        (await crew.destroy(box, crew.deed(box, Deed.ERASE, box.key), box.key)).expect(200)

@@ -204,8 +204,8 @@ class HeldMailboxes(HeldTeams):
         except PeerError as error:
             raise refusal("malformed" if error.code == "malformed" else "not_yours") from None
         device = roster.devices.get(DeviceId(body.by))
-        is_owners = device is not None and device.role is Role.OWNER
-        if box.held and body.deed in {Deed.ERASE, Deed.RELEASE} and not is_owners:
+        is_agents = device is not None and device.role is Role.AGENT
+        if box.held and body.deed in {Deed.ERASE, Deed.RELEASE} and is_agents:
             raise refusal("not_yours")
         return body
 

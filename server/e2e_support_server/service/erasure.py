@@ -19,7 +19,7 @@ from e2e_support_server.storage.base import Erased, Store
 DEEDS_HOUR, DEEDS_BURST = 60, 20
 """Of one member or user: one agent cannot empty the relay overnight (attack 80)."""
 _UNDOING = frozenset({Deed.ERASE, Deed.RELEASE})
-"""What takes an owner while a mailbox is held: an agent could take away for good what the whole team works with."""
+"""What no agent may do while a mailbox is held: it could take away for good what the whole team works with."""
 DAY = 24 * 3600
 
 
@@ -58,7 +58,7 @@ class Erasure:
             return
         team = self._teams.team(mailbox.team_id)
         said = _checked(mailbox, team, statement)
-        if said.deed in _UNDOING and not _is_owners(team, said.by) and await self._store.is_held(mailbox):
+        if said.deed in _UNDOING and _is_agents(team, said.by) and await self._store.is_held(mailbox):
             raise Refusal("not_yours")
         if wait := self._rate.wait(_who(team, said.by), self._clock()):
             raise Refusal("rate", retry_after=wait)
@@ -92,9 +92,8 @@ class Erasure:
         """Remove what erased mailboxes left behind: steps of the feed, files, the database's log."""
         unfinished = await self._store.blank_steps()
         for mailbox in unfinished:
-            await self._files.drop_mailbox(
-                mailbox
-            )  # again: a piece may have been under way, or the relay stopped
+            # again: a piece may have been under way, or the relay stopped
+            await self._files.drop_mailbox(mailbox)
         if unfinished:
             await self._store.finish_erasing(unfinished)
 
@@ -119,9 +118,9 @@ def _who(team: Team, by: bytes) -> bytes:
     return device.member_id if device else by
 
 
-def _is_owners(team: Team, by: bytes) -> bool:
+def _is_agents(team: Team, by: bytes) -> bool:
     device = team.roster.devices.get(DeviceId(by))
-    return device is not None and device.role is Role.OWNER
+    return device is not None and device.role is Role.AGENT
 
 
 def _checked(mailbox: Mailbox, team: Team, statement: bytes) -> DestructionBody:
