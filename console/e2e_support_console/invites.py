@@ -9,8 +9,10 @@ from typing import Final
 from e2e_support.admission import admit_hash, day_of, prove_team
 from e2e_support.destruction import Deed, DestructionBody, sign_destruction
 from e2e_support.errors import PeerError, TrustError, UsageError
+from e2e_support.ids import DeviceId
 from e2e_support.invitation import Invitation, join_hash
 from e2e_support.mailbox import Chain, verify_receipt
+from e2e_support.roster import TrustedRoster
 from e2e_support.roster_links import DeviceAdd
 from e2e_support.vocab import AdmissionMode, Role
 from e2e_support.wire import Append, Create, DeviceRecord, Offer
@@ -23,6 +25,7 @@ from e2e_support_keys.store import Queries, Row, Transaction
 _OPEN: Final = 0
 _OVER: Final = 1
 _CLOSED: Final = 2
+_COLUMNS: Final = "link, code, offer, history, device"
 _GONE: Final = frozenset({"erased", "not_found"})
 
 
@@ -34,16 +37,22 @@ class Invited:
         invitation: link and code.
         offer: name and role, whose further device it is to be, and until when.
         history: whether the newcomer may read what was written before.
+        device: which device it brings; empty until its words were compared.
     """
 
     invitation: Invitation
     offer: Offer
     history: bool
+    device: bytes = b""
 
     @property
     def expired(self) -> bool:
         """Whether it cannot be answered any more."""
         return clock.now() >= self.offer.expires
+
+    def came(self, roster: TrustedRoster) -> bool:
+        """Tell whether the device is in the team, or was, be it by a proposal that others have carried out."""
+        return self.device in roster.devices_ever
 
 
 # --- the local store -------------------------------------------------------------------------------------
@@ -51,7 +60,7 @@ class Invited:
 
 async def invited(queries: Queries) -> list[Invited]:
     """Return everybody who was invited here, the oldest first, with those whose invitation has expired."""
-    sql = "SELECT link, code, offer, history FROM invitations WHERE stage <> ? ORDER BY invited_at, name"
+    sql = f"SELECT {_COLUMNS} FROM invitations WHERE stage <> ? ORDER BY invited_at, name"  # noqa: S608
     return [_invited(row) for row in await queries.fetch_all(sql, _OVER)]
 
 
@@ -61,7 +70,7 @@ async def invitation_for(queries: Queries, name: str) -> Invited:
     Raises:
         UsageError: ``not_invited``.
     """
-    sql = "SELECT link, code, offer, history FROM invitations WHERE name = ? AND stage <> ?"
+    sql = f"SELECT {_COLUMNS} FROM invitations WHERE name = ? AND stage <> ?"  # noqa: S608
     row = await queries.fetch_one(sql, name, _OVER)
     if row is None:
         raise UsageError(
@@ -79,6 +88,11 @@ async def keep_invitation(change: Transaction, new: Invited, *, now: int) -> Non
     )
 
 
+async def note_answer(change: Transaction, name: str, device: DeviceId) -> None:
+    """Keep which device an invitation brings."""
+    await change.execute("UPDATE invitations SET device = ? WHERE name = ?", device, name)
+
+
 async def end_invitation(change: Transaction, name: str) -> None:
     """Let an invitation be over; ``close_doors`` forgets it once nothing of it is left at the relay."""
     await change.execute("UPDATE invitations SET stage = ? WHERE name = ?", _OVER, name)
@@ -86,7 +100,7 @@ async def end_invitation(change: Transaction, name: str) -> None:
 
 def _invited(row: Row) -> Invited:
     offer = Offer.from_bytes(row["offer"])
-    return Invited(Invitation.parse(row["link"], row["code"]), offer, bool(row["history"]))
+    return Invited(Invitation.parse(row["link"], row["code"]), offer, bool(row["history"]), row["device"])
 
 
 # --- the relay -------------------------------------------------------------------------------------------
@@ -140,10 +154,10 @@ async def close_doors(desk: Desk) -> None:
     Raises:
         Refused, TransportError, PeerError: what the relay says; the next sync tries again.
     """
-    sql = "SELECT stage, name, link, code, offer, history FROM invitations WHERE stage <> ?"
+    sql = f"SELECT stage, name, {_COLUMNS} FROM invitations WHERE stage <> ?"  # noqa: S608
     for row in await desk.store.fetch_all(sql, _CLOSED):
         stage, name, one = row["stage"], row["name"], _invited(row)
-        if stage == _OPEN and not one.expired and not _is_in_team(desk, one.offer):
+        if stage == _OPEN and not one.expired and not one.came(desk.roster):
             continue
         await _destroy(desk, one.invitation)
         async with desk.store.transaction() as change:
@@ -151,11 +165,6 @@ async def close_doors(desk: Desk) -> None:
                 await change.execute("UPDATE invitations SET stage = ? WHERE name = ?", _CLOSED, name)
             else:
                 await change.execute("DELETE FROM invitations WHERE name = ?", name)
-
-
-def _is_in_team(desk: Desk, offer: Offer) -> bool:
-    """Tell whether a new member came in, be it by a proposal that others have carried out."""
-    return not offer.member_id and any(offer.label == one.label for one in desk.roster.devices.values())
 
 
 async def _destroy(desk: Desk, invitation: Invitation) -> None:

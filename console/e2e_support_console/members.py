@@ -23,6 +23,7 @@ from e2e_support_console.invites import (
     end_invitation,
     invitation_for,
     invited,
+    note_answer,
     open_door,
 )
 from e2e_support_console.leaving import fetch_everything, leave_team, take_out
@@ -47,14 +48,9 @@ class Members:
 
     async def list(self) -> tuple[Member, ...]:
         """Return everybody who is, will be or was in the team, as far as this device knows."""
-        known = people(self._desk.roster)
-        present = {member.name for member in known if member.state == "active"}
-        expected = [
-            waiting(one)
-            for one in await invited(self._desk.store)
-            if one.offer.member_id or one.offer.label not in present
-        ]
-        return (*known, *expected)
+        desk = self._desk
+        expected = [waiting(one) for one in await invited(desk.store) if not one.came(desk.roster)]
+        return (*people(desk.roster), *expected)
 
     async def invite(
         self,
@@ -104,6 +100,8 @@ class Members:
         desk = self._desk
         waiting = await invitation_for(desk.store, name)
         joining = await answer(desk, waiting, words)
+        async with desk.store.transaction() as change:
+            await note_answer(change, name, joining.record.device_id)
 
         def build(roster: TrustedRoster) -> Batch | None:
             if joining.record.device_id in roster.devices_ever:

@@ -267,6 +267,11 @@ CREATE TABLE volume_entries (
 CREATE INDEX volume_kinds ON volume_entries (kind, received);
 """
 
+_ANSWERED = """
+-- Which device an invitation brings, once its words were compared: names may be taken by anybody.
+ALTER TABLE invitations ADD COLUMN device BLOB NOT NULL DEFAULT x'';
+"""
+
 MIGRATIONS: Final = (
     _FIRST,
     _SECOND,
@@ -278,5 +283,6 @@ MIGRATIONS: Final = (
     _WORDS,
     _DRAFTS,
     _VOLUMES,
+    _ANSWERED,
 )
 """Number i leads from schema i to i + 1."""

@@ -77,6 +77,20 @@ async def test_114_nobody_is_invited_by_a_name_that_looks_taken(tmp_path: Path) 
             assert caught.value.code == "name_taken"
 
 
+async def test_114_nobody_spoils_an_invitation_by_its_name(tmp_path: Path) -> None:
+    """Attack 114: a member who takes an invited person's name neither ends the invitation nor hides it."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        ben = await room.add(anna, "Ben")
+        invitation = await anna.members.invite("Cleo")
+        words = await room.join(invitation.link, invitation.code, "Cleo")
+        await rename(ben, "Cleo")
+        await anna.catch_up()
+        assert [one.state for one in await anna.members.list()] == ["active", "active", "invited"]
+        assert await anna.members.approve("Cleo", " ".join(words)) is None
+        assert [one.state for one in await anna.members.list()] == ["active"] * 3
+
+
 async def test_116_a_co_signer_sees_whose_key_it_is(tmp_path: Path) -> None:
     """Attack 116: an owner who proposes a device of their own by a colleague's name shows its words to who co-signs."""
     async with TeamRoom(tmp_path) as room:
