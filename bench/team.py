@@ -28,9 +28,8 @@ POLICY = replace(
 )
 NOOP = "/v1/noop"  # the route that the benchmark's relays have besides their own
 PADDED = 2048  # of an entry's content
-EARLY = (
-    25  # seconds by which requests are dated ahead, within what a relay allows: they live that much longer
-)
+EARLY = 25
+"""Seconds by which requests are dated ahead, within what a relay allows: they live that much longer."""
 
 
 @dataclass(frozen=True, slots=True)

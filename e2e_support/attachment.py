@@ -244,9 +244,8 @@ def safe_name(name: str) -> str:
     """
     text = name.replace("\\", "/").rsplit("/", 1)[-1]
     text = "".join(c for c in text if unicodedata.category(c) not in _HIDDEN)
-    text = unicodedata.normalize(
-        "NFC", text
-    )  # only now: what was removed may have kept a letter from its accent
+    # only now: what was removed may have kept a letter from its accent
+    text = unicodedata.normalize("NFC", text)
     text = _UNSAFE.sub("_", text).lstrip(".- ").rstrip(". ")
     return _unreserved(_shortened(_unreserved(text))) or "file"
 

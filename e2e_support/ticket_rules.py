@@ -67,9 +67,8 @@ def _table_reason(state: TicketState, fact: Fact, _policy: Policy) -> str:
         return "not_allowed"
     if state.lifecycle in row:
         return ""
-    return (
-        "closed" if state.lifecycle is Lifecycle.CLOSED else "not_closed"
-    )  # an open one is only not reopened
+    # an open one is only not reopened
+    return "closed" if state.lifecycle is Lifecycle.CLOSED else "not_closed"
 
 
 def _message_reason(state: TicketState, fact: Fact, policy: Policy) -> str:

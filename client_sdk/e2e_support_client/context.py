@@ -26,9 +26,8 @@ from e2e_support_client.store import LocalStore
 from e2e_support_client.team import Team
 from e2e_support_client.trust_store import TrustStore
 
-_EMAIL: Final = re.compile(
-    r"[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,190}"
-)  # no spaces, no line ends: a mail is made of it
+_EMAIL: Final = re.compile(r"[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,190}")
+"""No spaces, no line ends: a mail is made of it."""
 Consent = Callable[[DebugReport], bool | Awaitable[bool]]
 
 

@@ -79,9 +79,8 @@ class RosterSync:
             if page.length < len(self.links) + len(new):
                 raise _rollback()
             new += page.links
-            roster = self._followed(
-                roster, page.links
-            )  # at once: a relay without end is stopped (attack 117)
+            # at once: a relay without end is stopped (attack 117)
+            roster = self._followed(roster, page.links)
             if not page.links or len(self.links) + len(new) >= page.length:
                 break
         roster = roster.update(())  # a page may end inside a batch, the last one must not

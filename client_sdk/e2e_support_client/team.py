@@ -68,9 +68,8 @@ class Team(RosterSync):
         """
         async with self._refreshing:
             new = await self._follow()
-            if await self._vouched.refresh(
-                self.roster
-            ):  # it was made after the links were fetched, or they are hidden
+            # it was made after the links were fetched, or they are hidden
+            if await self._vouched.refresh(self.roster):
                 new += await self._follow()
                 await self._vouched.refresh(self.roster)
             self._checked = clock.now()

@@ -21,10 +21,10 @@ from e2e_support_client.model import Attachable, OnProgress, TicketRef
 from e2e_support_client.reading import TicketReading
 
 Offline = Literal["queue", "raise"]
-NO_KEY: Final = bytes(KEM_PUBLIC)  # which key it is follows from the place, which is chosen when it is sent
-LINKED: Final = bytes(
-    PUBLIC_SIGN
-)  # likewise the key that joins a user's tickets; empty where they stay apart
+NO_KEY: Final = bytes(KEM_PUBLIC)
+"""Which key it is follows from the place, which is chosen when it is sent."""
+LINKED: Final = bytes(PUBLIC_SIGN)
+"""Likewise the key that joins a user's tickets; empty where they stay apart."""
 
 
 class Tickets(TicketReading, TicketList, TicketErasing):

@@ -25,9 +25,8 @@ from e2e_support_client.files import FileSource
 from e2e_support_client.port import RelayPort
 from e2e_support_client.transfer import PARALLEL, Blob, OnProgress, Phase, Progress, together
 
-WINDOW: Final = (
-    8  # pieces sealed at once, before their fingerprints are kept; with those that wait about 16 MiB
-)
+WINDOW: Final = 8
+"""Pieces sealed at once, before their fingerprints are kept; with those that wait about 16 MiB."""
 SEALERS: Final = 2  # threads that seal; more only wait for each other
 _CHUNKS_MAX: Final = 10_000
 

@@ -406,9 +406,7 @@ def _record(records: Sequence[EpochRecord], package: EpochPackage) -> EpochRecor
 
 
 def _seal_ring(ring_key: Secret, context: bytes, older: Mapping[int, Secret], random: Random) -> bytes:
-    newest = sorted(older)[
-        -ARRAY_MAX:
-    ]  # somebody may begin epochs without end, and must be removable all the same
+    newest = sorted(older)[-ARRAY_MAX:]  # whoever begins epochs without end must be removable all the same
     items = tuple(_RingItem(number, older[number]) for number in newest)
     return cae.encrypt(ring_key, Tag.RING, context, encode(_RING.dump(items)), random)
 

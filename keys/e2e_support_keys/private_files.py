@@ -102,9 +102,7 @@ def _directory(path: Path, *, create: bool) -> Generator[int]:
     if create:
         try:
             path.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
-        except (
-            FileNotFoundError
-        ):  # some file systems have no place for it; nothing is missing that can be made
+        except FileNotFoundError:  # some file systems have no place for it
             raise UsageError(
                 "file_unusable", f"{path}: no directory can be made there", hint="Choose another place."
             ) from None

@@ -26,9 +26,8 @@ HEADERS = {
 }
 _PATH = re.compile(r"(?:/[A-Za-z0-9_-]+)+")
 _QUERY = re.compile(r"[!-~]*")
-_PLAIN = re.compile(
-    rb"[\t -~]*"
-)  # no control characters: the verifier tells its helper's requests apart by them
+_PLAIN = re.compile(rb"[\t -~]*")
+"""No control characters: the verifier tells its helper's requests apart by them."""
 _ONCE = frozenset(
     {
         b"host", b"content-length", b"content-type", b"content-encoding", b"transfer-encoding", b"content-digest",
