@@ -69,7 +69,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenClient:
     """What there is while a client is open.
 
     Attributes:
@@ -83,7 +83,7 @@ class Opened:
     context: Context
 
 
-async def assemble(settings: Settings, stack: AsyncExitStack) -> Opened:
+async def assemble(settings: Settings, stack: AsyncExitStack) -> OpenClient:
     """Open keys and store and put the parts together; makes keys if there are none.
 
     Args:
@@ -121,7 +121,7 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> Opened:
         Reminders(store, lifecycle, rooms, team), allowance, Outbox(drafts, delivery), courier,
         settings.profile, settings.consent, settings.on_secret,
     )  # fmt: skip
-    return Opened(bundle, created, context)
+    return OpenClient(bundle, created, context)
 
 
 async def _load_keys(settings: Settings) -> tuple[UserBundle, bool]:

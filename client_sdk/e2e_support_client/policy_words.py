@@ -107,8 +107,7 @@ def reopen_words(policy: Policy) -> str:
 def explained(refused: UsageError, policy: Policy) -> UsageError:
     """Return the refusal by a rule with what the rule is here in its hint."""
     rule = _rule_words(refused.code, policy)
-    hint = f"{refused.hint} {rule}" if rule else refused.hint
-    return UsageError(refused.code, refused.message, hint=hint) if rule else refused
+    return UsageError(refused.code, refused.message, hint=f"{refused.hint} {rule}") if rule else refused
 
 
 def _rule_words(code: str, policy: Policy) -> str:

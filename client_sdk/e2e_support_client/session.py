@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from e2e_support.errors import UsageError
-from e2e_support_client.assembly import Opened, Settings, assemble
+from e2e_support_client.assembly import OpenClient, Settings, assemble
 from e2e_support_client.auto_lock import AutoLock, is_locked
 from e2e_support_client.context import Context
 from e2e_support_client.notify import EventStream
@@ -27,7 +27,7 @@ class Session:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._resources = AsyncExitStack()
-        self._opened: Opened | None = None
+        self._opened: OpenClient | None = None
         self._streams: set[EventStream] = set()
         self._auto_lock: AutoLock | None = None
         self._unlocking = asyncio.Lock()
@@ -72,7 +72,7 @@ class Session:
                 await self.__aenter__()
             self._require_open()
 
-    def _require_open(self) -> Opened:
+    def _require_open(self) -> OpenClient:
         if self._opened is not None:
             return self._opened
         if self._auto_lock is not None and self._auto_lock.locked:
