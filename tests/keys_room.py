@@ -1,4 +1,4 @@
-"""What the tests of the keys room share: repeatable randomness, a passphrase, and a way to expect errors."""
+"""What tests of keys share: repeatable randomness, a passphrase, cheap key files, and a way to expect errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pytest
 
 from e2e_support.crypto.secret import Secret
 from e2e_support.errors import SupportError, UsageError
-from e2e_support_keys.vault import passphrase_bytes
+from e2e_support_keys import vault
+from e2e_support_keys.keystore import FileKeystore
+from e2e_support_keys.vault import Cost, passphrase_bytes
 
 PASSPHRASE = "correct horse battery staple"
 LOCKED_BY = passphrase_bytes(PASSPHRASE)
@@ -28,6 +30,13 @@ class Numbered:
     def __call__(self, size: int) -> bytes:
         self._drawn += 1
         return hashlib.shake_256(f"{self._seed}/{self._drawn}".encode()).digest(size)
+
+
+def unlock_cheaply(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let key files cost next to nothing in this process, for tests of commands: each of them unlocks."""
+    least = Cost(passes=1, memory=8)
+    monkeypatch.setattr(vault, "FLOOR", least)
+    monkeypatch.setitem(FileKeystore.__init__.__kwdefaults__ or {}, "cost", least)
 
 
 @contextmanager

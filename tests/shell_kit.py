@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from e2e_support_client import cli, clock
-from e2e_support_keys import vault
 from e2e_support_keys.bundle import UserBundle
 from e2e_support_keys.keystore import FileKeystore
-from e2e_support_keys.vault import Cost
+from keys_room import unlock_cheaply
 from user_kit import LiveWorld
 
 PASSPHRASE = "correct horse battery staple"
@@ -72,8 +71,7 @@ def connected_shell(
     secret.chmod(0o600)
     monkeypatch.setenv("E2ES_PASSPHRASE_FILE", str(secret))
     home = folder / "home"
-    least = Cost(passes=1, memory=8)
-    monkeypatch.setattr(vault, "FLOOR", least)  # every command unlocks
-    keys = FileKeystore(home / "keys", lambda: PASSPHRASE, cost=least)
+    unlock_cheaply(monkeypatch)
+    keys = FileKeystore(home / "keys", lambda: PASSPHRASE)
     keys.save(UserBundle.fresh(world.link, clock.random))
     return Shell(home, capture, monkeypatch)

@@ -19,7 +19,7 @@ from e2e_support.vocab import AdmissionMode
 from e2e_support_client import cli, clock
 from e2e_support_keys.bundle import UserBundle
 from e2e_support_keys.keystore import FileKeystore
-from e2e_support_keys.vault import FLOOR
+from keys_room import unlock_cheaply
 from lifecycle_kit import Desk
 from user_kit import LiveWorld, live_world
 
@@ -91,7 +91,8 @@ def shell(
     monkeypatch.setenv("E2ES_PASSPHRASE_FILE", str(secret))
     policy: Policy = getattr(request, "param", DEFAULT)
     with live_world(tmp_path / "relay", replace(policy, admission=CHEAP)) as world:
-        keys = FileKeystore(tmp_path / "home" / "keys", lambda: PASSPHRASE, cost=FLOOR)
+        unlock_cheaply(monkeypatch)
+        keys = FileKeystore(tmp_path / "home" / "keys", lambda: PASSPHRASE)
         keys.save(UserBundle.fresh(world.link, clock.random))
         yield Shell(world, tmp_path / "home", capsys, monkeypatch)
 

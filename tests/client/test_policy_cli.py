@@ -24,7 +24,7 @@ from e2e_support_client.policy_words import LEAVES
 from e2e_support_client.testing import Fault
 from e2e_support_keys.bundle import UserBundle
 from e2e_support_keys.keystore import FileKeystore
-from e2e_support_keys.vault import FLOOR
+from keys_room import unlock_cheaply
 from user_kit import BODY, CHEAP, SUBJECT, fake_world, live_world
 
 KEYS = {
@@ -186,7 +186,8 @@ def shell(
         monkeypatch.setenv("E2ES_PASSPHRASE_FILE", str(secret))
         monkeypatch.setattr("sys.stdin", io.StringIO())
         home = folder / "home"
-        keys = FileKeystore(home / "keys", lambda: "correct horse battery staple", cost=FLOOR)
+        unlock_cheaply(monkeypatch)
+        keys = FileKeystore(home / "keys", lambda: "correct horse battery staple")
         keys.save(UserBundle.fresh(world.link, clock.random))
 
         def run(*arguments: str) -> str:

@@ -17,7 +17,7 @@ from e2e_support_client.port import RelayPort
 from e2e_support_keys.bundle import UserBundle
 from e2e_support_keys.keystore import FileKeystore, MemoryKeystore
 from e2e_support_keys.phrase import to_phrase
-from e2e_support_keys.vault import FLOOR
+from keys_room import unlock_cheaply
 from rings import Ring, use_ring
 from team_builder import EPOCH, Team, device
 from user_kit import World, fake_world
@@ -49,7 +49,8 @@ class Shell:
         self.home = world.folder / "home"
         self._capture, self._patch = capture, patch
         self.bundle = UserBundle.fresh(world.link, clock.random)
-        FileKeystore(self.home / "keys", lambda: PASSPHRASE, cost=FLOOR).save(self.bundle)
+        unlock_cheaply(patch)
+        FileKeystore(self.home / "keys", lambda: PASSPHRASE).save(self.bundle)
 
     def run(self, *arguments: str, stdin: str = "", code: int = 0) -> str:
         """Run a command, expect an exit code and return what it printed: data, or the error where there is one."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,9 +9,7 @@ import pytest
 from admin_shell import Shell
 from console_room import URL
 from e2e_support_client.testing import CODE, FakeRelay
-from e2e_support_keys import vault
-from e2e_support_keys.keystore import FileKeystore
-from e2e_support_keys.vault import Cost
+from keys_room import unlock_cheaply
 
 
 @pytest.fixture
@@ -28,14 +25,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         return shell.relay
 
     monkeypatch.setattr("e2e_support_console.team.HttpRelay", connect)
-
-    least = Cost(passes=1, memory=8)
-    monkeypatch.setattr(vault, "FLOOR", least)  # hundreds of commands unlock
-
-    def cheap(path: Path, passphrase: Callable[[], str]) -> FileKeystore:
-        return FileKeystore(path, passphrase, cost=least)
-
-    monkeypatch.setattr("e2e_support_keys.home.FileKeystore", cheap)
+    unlock_cheaply(monkeypatch)
     return shell
 
 

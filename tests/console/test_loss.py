@@ -16,8 +16,7 @@ from e2e_support_client.testing import CODE, FakeRelay
 from e2e_support_console import cli
 from e2e_support_console.loss import warn_of_one_owner
 from e2e_support_console.team import TeamClient
-from e2e_support_keys.keystore import FileKeystore
-from e2e_support_keys.vault import FLOOR
+from keys_room import unlock_cheaply
 from team_room import TeamRoom
 
 LOST = (
@@ -43,7 +42,7 @@ class Shell:
         secret.write_text("correct horse battery staple\n")
         secret.chmod(0o600)
         monkeypatch.setenv("E2ES_PASSPHRASE_FILE", str(secret))
-        monkeypatch.setitem(FileKeystore.__init__.__kwdefaults__ or {}, "cost", FLOOR)
+        unlock_cheaply(monkeypatch)
         relay = FakeRelay()
 
         def connect(_url: str) -> FakeRelay:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from argparse import Namespace
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,9 +25,7 @@ from e2e_support_console.policy_edits import GRAMMAR
 from e2e_support_console.policy_effects import Affected
 from e2e_support_console.policy_render import changes_text, preview_text, show_text
 from e2e_support_console.team import TeamClient
-from e2e_support_keys import vault
-from e2e_support_keys.keystore import FileKeystore
-from e2e_support_keys.vault import Cost
+from keys_room import unlock_cheaply
 from team_room import TeamRoom
 
 TEXT = {"old", "new", "path", "text"}
@@ -80,14 +77,8 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     def connect(_url: str) -> FakeRelay:
         return shell.relay
 
-    least = Cost(passes=1, memory=8)
-    monkeypatch.setattr(vault, "FLOOR", least)
-
-    def cheap(path: Path, passphrase: Callable[[], str]) -> FileKeystore:
-        return FileKeystore(path, passphrase, cost=least)
-
     monkeypatch.setattr("e2e_support_console.team.HttpRelay", connect)
-    monkeypatch.setattr("e2e_support_keys.home.FileKeystore", cheap)
+    unlock_cheaply(monkeypatch)
     return shell
 
 
