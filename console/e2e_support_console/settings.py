@@ -9,9 +9,11 @@ from typing import Final
 from e2e_support.content import Pair, SettingBody
 from e2e_support.errors import TransportError, UsageError
 from e2e_support.limits import ID_TEXT_MAX
+from e2e_support.opened import Opened
 from e2e_support.space import settings_of
 from e2e_support.vocab import Kind, SettingKind
 from e2e_support_console.desk import Desk
+from e2e_support_console.renewal import require_fresh, vouched
 from e2e_support_console.team_space import TeamSpace
 
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -26,6 +28,7 @@ class Settings:
     """
 
     def __init__(self, desk: Desk, kind: SettingKind) -> None:
+        self._desk = desk
         self._space = TeamSpace(desk, frozenset({Kind.SETTING}))
         self._kind = kind
 
@@ -67,7 +70,7 @@ class Settings:
         Raises:
             UsageError: ``bad_id``, or ``malformed`` for what no entry holds.
             TransportError: it is not known whether it was stored; saying it again does no harm.
-            PeerError, TrustError: as ``all``.
+            PeerError, TrustError: as ``all``, or ``roster_stale`` … (protocol 4.7).
         """
         if not _ID.fullmatch(wanted) or len(wanted) > ID_TEXT_MAX:
             raise UsageError("bad_id", f"{wanted} is no id", hint="Use small letters, digits, - and _.")
@@ -79,7 +82,13 @@ class Settings:
         await self._write(SettingBody(self._kind, wanted, 1, "", "", ()))
 
     async def _write(self, body: SettingBody) -> None:
-        await self._space.write(Kind.SETTING, SettingBody.from_bytes(body.to_bytes()))
+        setting = SettingBody.from_bytes(body.to_bytes())
+        statement = await vouched(self._desk)
+
+        def check(_entries: Sequence[Opened]) -> None:
+            require_fresh(self._desk, statement)
+
+        await self._space.write(Kind.SETTING, setting, check=check)
 
 
 def _missing(kind: SettingKind, wanted: str) -> UsageError:

@@ -79,10 +79,34 @@ async def test_112_a_console_that_a_relay_has_frozen_falls_silent(
                 "roster_stale",
                 "too_few_signers",
             }
+        refused = await refusal(cleo.snippets.save("hello", "For whose eyes?"))
+        assert refused.code in {"roster_stale", "too_few_signers"}
         await user.pull()
         assert user.conversation.chain.length == 2
         await anna.catch_up()
         await cleo.inbox.reply(user.number, "Anna is there, and knows of no other team.")
+        await cleo.snippets.save("hello", "For the team's.")
+
+
+async def test_112_owners_agree_on_changes_though_nobody_vouches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack 112: what is needed to change or mend the team waits for no statement, unlike what people write."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        ben = await room.add(anna, "Ben", Role.OWNER)
+        assert await anna.members.set_threshold(2) is None
+        later = clock.now() + 100 * DAY
+        monkeypatch.setattr(clock, "now", lambda: later)
+        room.relay.advance(later - room.relay.time)
+        assert (await refusal(anna.snippets.save("hello", "Hello"))).code in {
+            "roster_stale",
+            "too_few_signers",
+        }
+        proposal = await anna.members.set_threshold(1)
+        assert proposal is not None
+        assert await ben.proposals.cosign(proposal.number) is None
+        assert ben.desk.roster.threshold == 1
 
 
 def contradict(relay: FakeRelay, statement: bytes, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
