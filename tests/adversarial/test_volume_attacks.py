@@ -5,9 +5,8 @@ What stands against an attack is taken away in its second run, and then the same
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
@@ -18,6 +17,7 @@ from e2e_support.conversation import Conversation, Draft
 from e2e_support.crypto.hash import derive
 from e2e_support.crypto.secret import Secret
 from e2e_support.crypto.sign import SigningKey
+from e2e_support.errors import PeerError
 from e2e_support.ids import MailboxId, MessageId
 from e2e_support.mailbox import mailbox_id
 from e2e_support.opened import Opened
@@ -36,8 +36,7 @@ from e2e_support_console.index import records
 from e2e_support_console.team import TeamClient
 from e2e_support_console.team_space import TeamSpace
 from e2e_support_console.volume import Volume, space_mailboxes
-from machine_kit import Machine
-from process_kit import run, stop
+from machine_kit import running_machine
 from space_kit import SHORT, share, shared, short_volumes_fixture, snippet
 from team_room import TeamRoom
 from user_kit import CHEAP
@@ -235,7 +234,7 @@ async def test_134_a_hidden_volume_is_told_and_cannot_be_begun_twice(tmp_path: P
         await share(ben, "ben")
         other, boxes[second] = boxes[second], hidden
         assert [len(box.log) for box in (other, hidden)] == [1, 1]
-        with pytest.raises(Exception, match="another history"):
+        with pytest.raises(PeerError, match="another history"):
             await shared(ben)
         fork = next(alarm for alarm in await ben.alarms() if alarm.code == "fork")
         assert (fork.mailbox, check_proof(fork.proof).kind) == (second, ProofKind.RECEIPTS)
@@ -248,26 +247,21 @@ async def restored(folder: Path) -> AsyncGenerator[tuple[TeamClient, TeamClient]
 
     Only the first one knows more of the space.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        machine = Machine(folder / "relay", free.getsockname()[1])
-    await machine.start()
-    relay = HttpRelay(machine.url, retry=NO_RETRY)
-    try:
-        code = run(machine.data, "bootstrap").stdout.strip()
-        settings = {"relay": cast("FakeRelay", relay), "url": machine.url, "code": code, "policy": CHEAP}
-        async with TeamRoom(folder, **settings) as room:
-            anna = await room.start()
-            cleo = await room.add(anna, "Cleo")
-            await share(anna, "one", "two", "three")
-            machine.backup()
-            await share(anna, "four", "five", "six")
-            await anna.catch_up()
-            await machine.restore()
-            yield anna, cleo
-    finally:
-        await relay.close()
-        await stop(machine.process)
+    async with AsyncExitStack() as stack:
+        machine = await stack.enter_async_context(running_machine(folder))
+        relay = HttpRelay(machine.url, retry=NO_RETRY)
+        stack.push_async_callback(relay.close)
+        port = cast("FakeRelay", relay)
+        room = TeamRoom(folder, relay=port, url=machine.url, code=machine.code(), policy=CHEAP)
+        await stack.enter_async_context(room)
+        anna = await room.start()
+        cleo = await room.add(anna, "Cleo")
+        await share(anna, "one", "two", "three")
+        machine.backup()
+        await share(anna, "four", "five", "six")
+        await anna.catch_up()
+        await machine.restore()
+        yield anna, cleo
 
 
 @both
