@@ -51,8 +51,12 @@ async def start(data: Path, *arguments: str, **environ: str) -> tuple[asyncio.su
         env={**os.environ, **NO_LIMITS, **environ},
     )
     assert process.stdout
-    async with asyncio.timeout(60):
-        line = (await process.stdout.readline()).decode()
+    try:
+        async with asyncio.timeout(60):
+            line = (await process.stdout.readline()).decode()
+    except TimeoutError:
+        process.kill()  # nobody else knows it
+        raise
     assert line.startswith("listening on http://127.0.0.1:"), line
     return process, line.split()[-1]
 
