@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -93,9 +93,9 @@ class TeamSync(RosterSync):
         async with self._refreshing:  # two at once would both append what they fetched
             new = await self._follow()
             opened = await self._open_epochs()
-            spare = await self._spare([package.epoch for package in opened])
-            if new or opened or spare:
-                await self._keep(opened, spare)
+            if new or opened:
+                await self._keep(opened)
+            await self._keep_spare()
             if self.is_shut and not even_shut:
                 raise self.keys.shut[self.roster.epoch.epoch]
         return new
@@ -151,20 +151,20 @@ class TeamSync(RosterSync):
         async with self._store.transaction() as change:
             await remember(change, _TRIED, clock.now())
 
-    async def _spare(self, opened: Collection[int]) -> list[EpochPackage]:
-        """Fetch the boxes of epochs that this device need not open: whoever gives links back has all of them.
+    async def _keep_spare(self) -> None:
+        """Keep the boxes of epochs that this device need not open, too: whoever gives links back has all of them.
 
         What the relay does not have, or has otherwise than it was signed, is asked for again the next time.
         """
-        found: list[EpochPackage] = []
         for record in self.roster.epochs[-EPOCHS_KEPT:]:
-            if record.epoch in self._kept or record.epoch in opened:
+            if record.epoch in self._kept:
                 continue
             with suppress(Refused, PeerError, TrustError):
                 package = await self._relay.package(self.pin.team_id, record.epoch)
                 self.roster.check_package(package)
-                found.append(package)
-        return found
+                async with self._store.transaction() as change:
+                    await save_package(change, package)
+                self._kept.add(record.epoch)
 
     # --- epochs ------------------------------------------------------------------------------------------
 
@@ -205,14 +205,14 @@ class TeamSync(RosterSync):
     def _has_box(self, record: EpochRecord) -> bool:
         return any(box.device_id == self._device_id for box in record.boxes)
 
-    async def _keep(self, opened: Sequence[EpochPackage], spare: Sequence[EpochPackage]) -> None:
+    async def _keep(self, opened: Sequence[EpochPackage]) -> None:
         async with self._store.transaction() as change:
             await save_links(change, self.links)
-            for package in (*opened, *spare):
+            for package in opened:
                 await save_package(change, package)
             if opened:
                 await feed.release_reason(change, "no_key")
-        self._kept.update(package.epoch for package in (*opened, *spare))
+        self._kept.update(package.epoch for package in opened)
 
 
 def _was_restored() -> TrustError:

@@ -7,17 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from e2e_support.errors import TrustError
+from e2e_support.errors import TransportError, TrustError
+from e2e_support.ids import MailboxId, TeamId
 from e2e_support.presets import DEFAULT
 from e2e_support.proof import ProofKind, check_proof
 from e2e_support.roster import TrustedRoster, next_body
 from e2e_support.roster_links import Rename, sign_link
 from e2e_support.vocab import Role
+from e2e_support.wire import EpochPackage
 from e2e_support_client import clock
 from e2e_support_client.handback import AGAIN_AFTER
 from e2e_support_client.roster_sync import RosterForked
 from e2e_support_client.testing import FakeRelay, Fault
-from e2e_support_console import roster_handback
+from e2e_support_console import feed, roster_handback
 from e2e_support_console.index import kept_epochs
 from e2e_support_console.team import TeamClient
 from team_room import TeamRoom
@@ -73,6 +75,33 @@ async def test_a_newcomer_gives_back_what_came_before_them(tmp_path: Path) -> No
         assert await room.roster() == anna.desk.roster
         await anna.catch_up()
         assert await told(anna) == []
+
+
+async def test_boxes_for_others_hold_nothing_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tickets that wait for a new key are looked at once it opened, though the relay goes before it gave the rest."""
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        ben = await room.add(anna, "Ben")
+        await ben.catch_up()
+        waiting = feed.Moved(MailboxId(bytes(16)), 1, 0)
+        async with ben.desk.store.transaction() as change:
+            await feed.put_aside(change, [(waiting, "no_key")], now=clock.now())
+        for _ in range(2):
+            assert await anna.keys.rotate() is None
+        newest, package = anna.desk.roster.epoch.epoch, room.relay.package
+
+        async def first_alone(team_id: TeamId, epoch: int) -> EpochPackage:
+            if epoch != newest:
+                raise TransportError("relay_unreachable", "the relay cannot be reached")
+            return await package(team_id, epoch)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(room.relay, "package", first_alone)
+            with pytest.raises(TransportError):
+                await ben.desk.team.refresh()
+        assert await ben.quarantined() == {}
+        await ben.desk.team.refresh()
+        assert await kept_epochs(ben.desk.store) == list(range(newest, -1, -1))
 
 
 async def test_without_all_boxes_nothing_false_is_given(tmp_path: Path) -> None:
