@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from e2e_support_client import cli, clock
+from e2e_support_client.testing import FakeRelay, Fault
 from e2e_support_keys.bundle import UserBundle
 from e2e_support_keys.keystore import FileKeystore
 from keys_room import unlock_cheaply
@@ -75,3 +76,10 @@ def connected_shell(
     keys = FileKeystore(home / "keys", lambda: PASSPHRASE)
     keys.save(UserBundle.fresh(world.link, clock.random))
     return Shell(home, capture, monkeypatch)
+
+
+def down(*_args: object, **_options: object) -> FakeRelay:
+    """Return a relay that cannot be reached, in the place of the true one."""
+    relay = FakeRelay()
+    relay.inject(Fault.OFFLINE)
+    return relay

@@ -7,15 +7,13 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from e2e_support.support_link import SupportLink
 from e2e_support_client import cli
-from e2e_support_client.testing import FakeRelay, Fault
 from rings import Ring, use_ring
-from shell_kit import Shell, connected_shell
+from shell_kit import Shell, connected_shell, down
 from team_builder import Team, device
 from user_kit import LiveWorld, live_world
 
@@ -342,7 +340,7 @@ def test_a_refused_ticket_is_kept_and_can_be_dropped(shell: Shell) -> None:
 def test_one_item_of_any_age_is_tried_again(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """`send` leaves out what is too old to go unasked; `send KEY` asks for it."""
     with monkeypatch.context() as away:
-        away.setattr("e2e_support_client.assembly.HttpRelay", _down)
+        away.setattr("e2e_support_client.assembly.HttpRelay", down)
         shell.new()
     monkeypatch.setattr("e2e_support_client.outbox.AGE_MAX", -1)
     assert [ref["state"] for ref in shell.json("send")] == ["queued"]
@@ -378,8 +376,8 @@ def test_a_relay_that_is_down_loses_nothing(shell: Shell, monkeypatch: pytest.Mo
     """Without a relay tickets are kept and lists are served from what is known; later it is stored."""
     number = shell.new()
     with monkeypatch.context() as away:
-        away.setattr("e2e_support_client.assembly.HttpRelay", _down)
-        away.setattr("e2e_support_client.watch_cli.HttpRelay", _down)
+        away.setattr("e2e_support_client.assembly.HttpRelay", down)
+        away.setattr("e2e_support_client.watch_cli.HttpRelay", down)
         words = ("new", "--subject", "Written on a train", "--body", "No network.", "--category", "other")
         kept = shell.json(*words)
         assert kept["state"] == "queued"
@@ -389,12 +387,6 @@ def test_a_relay_that_is_down_loses_nothing(shell: Shell, monkeypatch: pytest.Mo
         assert "kept; it is sent when the network is back" in shell.run(*words)[0]
     assert {ref["state"] for ref in shell.json("send")} == {"stored"}
     assert len(shell.json("list")) == 3
-
-
-def _down(*_args: Any, **_options: Any) -> FakeRelay:
-    relay = FakeRelay()
-    relay.inject(Fault.OFFLINE)
-    return relay
 
 
 # --- taking tickets along ----------------------------------------------------------------------------------------

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e_support_client.testing import FakeRelay, Fault
-from shell_kit import Shell, connected_shell
+from shell_kit import Shell, connected_shell, down
 from user_kit import LiveWorld, live_world
 
 NEW = ("new", "--subject", "No invoice", "--body", "The list is empty.", "--category", "billing")
@@ -28,13 +27,6 @@ def shell(
 ) -> Shell:
     """A user who has connected."""
     return connected_shell(world, tmp_path, capsys, monkeypatch)
-
-
-def down(*_args: object, **_options: object) -> FakeRelay:
-    """Return a relay that cannot be reached."""
-    relay = FakeRelay()
-    relay.inject(Fault.OFFLINE)
-    return relay
 
 
 def changed(**words: str) -> tuple[str, ...]:
