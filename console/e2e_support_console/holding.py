@@ -18,7 +18,7 @@ from e2e_support_console.volume import space_mailboxes
 HELD: Final = "space held"
 """Fact: the open volume that the relay was told to hold."""
 AT_ONCE: Final = 4
-"""Volumes that one run lets the relay hold: it grants each device so many deeds an hour."""
+"""Volumes that one run lets the relay hold: it grants each member so many deeds an hour."""
 
 
 async def hold_open(desk: Desk) -> None:

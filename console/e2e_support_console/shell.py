@@ -103,7 +103,7 @@ def whole(least: int, most: int = INT_MAX) -> Callable[[str], int]:
     """Return what reads a whole number of a command line, and says which ones there are."""
 
     def read(text: str) -> int:
-        if not (text.isascii() and text.isdecimal() and least <= int(text[:20]) <= most):
+        if not (text.isascii() and text.isdecimal() and len(text) < 20 and least <= int(text) <= most):
             bounds = f"from {least} to {most}" if most < INT_MAX else f"from {least} on"
             raise argparse.ArgumentTypeError(f"{text!r} is no whole number {bounds}")
         return int(text)

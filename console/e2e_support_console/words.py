@@ -33,6 +33,9 @@ class _Folding(dict[int, str]):
         return folded
 
 
+_FOLDING: Final = _Folding()
+
+
 def words(text: str) -> list[str]:
     """Return the words of a text in their order.
 
@@ -114,6 +117,3 @@ def _cut(line: str, place: int) -> int:
     """Return the next place where a line can be cut without cutting a word, if there is one near."""
     space = line.find(" ", place, place + _BEFORE)
     return place if space < 0 or not place else space + 1
-
-
-_FOLDING: Final = _Folding()

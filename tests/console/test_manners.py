@@ -19,6 +19,7 @@ WRONG_WORDS = [
     (("team", "threshold", "257"), "'257' is no whole number from 1 to 256"),
     (("policy", "diff", "--proposal", "²"), "'²' is no whole number from 1 on"),
     (("keys", "recovery", "--shares", "9" * 5000), "is no whole number from 1 on"),
+    (("inbox", "--limit", "0" * 20 + "9" * 20), "is no whole number from 0 on"),
     (("proof", "export", "x", "--number", "-1"), "'-1' is no whole number from 0 on"),
     (
         ("open-for", "card", "--subject", "x", "--category", "bug", "--body", "x"),
