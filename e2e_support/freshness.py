@@ -19,9 +19,8 @@ from e2e_support.vocab import Role
 from e2e_support.wire import DeviceSignature, Freshness, FreshnessBody, Head
 
 DAY = 24 * 3600
-SIGNERS_MIN = (
-    2  # one stolen or removed device must not vouch for an old roster alone, nor one person with two
-)
+SIGNERS_MIN = 2
+"""One stolen or removed device must not vouch for an old roster alone, nor one person with two."""
 ELSEWHERE = frozenset({"roster_behind", "roster_fork"})
 """Codes by which active devices contradict the relay: a person waits for no statement, but for the true roster."""
 NEWCOMER_DAYS = 3  # until a newcomer's first sync nobody else could vouch, and users could not send
