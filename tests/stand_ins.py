@@ -81,7 +81,7 @@ def a_user(*_: Any) -> Writer:
     return Writer.USER
 
 
-def own_name(author: Any) -> str:
+def own_name(author: Any, _role: str) -> str:
     """Show the name alone."""
     return str(author.name)
 

@@ -114,12 +114,14 @@ class Author:
     Attributes:
         role: from the signature: ``team`` only for a device that the verified roster lists.
         name: as the policy wants it shown.
-        device: the device's label; empty for the user and where the team answers as one.
+        device: the device's id in hex; empty for the user.
+        mark: the first letters of an id, where another member's name looks the same.
     """
 
     role: Role
     name: str
     device: str = ""
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from e2e_support_client.room import Room
 from e2e_support_client.rooms import Rooms
 from e2e_support_client.store import LocalStore, TicketRow
 from e2e_support_client.team import Team
+from e2e_support_client.told_apart import told_apart
 from e2e_support_client.transfer import together
 from e2e_support_client.view import actions, assignee_name, closing_of, messages, summary, team_events
 
@@ -243,7 +244,8 @@ class Reader:
         )
 
     def _said(self, room: Room) -> tuple[Message, ...]:
-        return tuple(messages(room.thread.entries, self._team.roster.policy, self._user))
+        roster = self._team.roster
+        return tuple(told_apart(messages(room.thread.entries, roster.policy, self._user), roster))
 
 
 def _waiting_line(item: ItemRow) -> TicketSummary:

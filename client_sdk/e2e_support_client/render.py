@@ -248,10 +248,16 @@ def _seen_text(message: Message) -> str:
 
 
 def name_text(author: Author) -> str:
-    """Return a name with the role behind it, which no name can imitate (attack 35)."""
+    """Return who wrote, as ``name_and_role`` does; "You" needs no role."""
     role = {Role.USER: "you", Role.TEAM: "team, verified", Role.UNKNOWN: "not verified"}[author.role]
+    is_you = author.role is Role.USER and author.name == "You"
+    return author.name if is_you else name_and_role(author, role)
+
+
+def name_and_role(author: Author, role: str) -> str:
+    """Return a name with the role behind it, and an id where others look the same; no name can imitate either (35)."""
     name = plain_line(author.name).replace("(", "[").replace(")", "]").replace("·", " ")
-    return name if author.role is Role.USER and name == "You" else f"{name} ({role})"
+    return f"{name} ({', '.join(filter(None, (role, author.mark)))})"
 
 
 def reason_text(reason: str) -> str:

@@ -17,6 +17,7 @@ from e2e_support_client.archive.writing import Fetch, Leaving, exporting, kept_l
 from e2e_support_client.delivery import no_progress
 from e2e_support_client.download import download
 from e2e_support_client.model import OnProgress, Progress
+from e2e_support_client.told_apart import told_apart
 from e2e_support_client.view import messages
 from e2e_support_console.desk import Desk
 from e2e_support_console.index import records, tickets
@@ -82,7 +83,9 @@ async def _leaving(desk: Desk, row: TicketRow, fetch: Fetch | None, *, notes: bo
     )
     state = advance(shared.require_state(), clock.now())
     staff_log = row.staff_log if internal else None
-    return Leaving(row.number, row.mailbox, opened, state, tuple(said), fetch, staff_log, internal)
+    return Leaving(
+        row.number, row.mailbox, opened, state, tuple(told_apart(said, roster)), fetch, staff_log, internal
+    )
 
 
 def _log(desk: Desk, mailbox: MailboxId, *, staff: bool = False) -> Conversation:

@@ -57,7 +57,7 @@ class Inbox(OnBehalf, Merging, Lists, Exporting, Erasing):
         await settle(self._desk)
         others, names = await same_user(self._desk.store, row.mailbox), member_names(self._desk.roster)
         lines = [inbox_ticket(other, names) for other in others]
-        return ticket_view(await self._line(row), shared, staff, self._desk.roster.policy, lines, offline)
+        return ticket_view(await self._line(row), shared, staff, self._desk.roster, lines, offline)
 
     async def messages(self, number: str) -> AsyncIterator[Message]:
         """Yield what was said in a ticket, notes among it; errors as ``get``."""

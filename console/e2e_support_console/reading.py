@@ -22,12 +22,14 @@ from e2e_support.errors import UsageError
 from e2e_support.ids import MailboxId
 from e2e_support.opened import Opened
 from e2e_support.policy import Policy
+from e2e_support.roster import TrustedRoster
 from e2e_support.staff import StaffState
 from e2e_support.ticket_keys import ticket_number
 from e2e_support.ticket_state import TicketState
 from e2e_support.vocab import Kind, Verdict
 from e2e_support_client.model import Author, EventKind, Message, Role, utc
 from e2e_support_client.plain import plain_line
+from e2e_support_client.told_apart import told_apart
 from e2e_support_client.view import messages
 from e2e_support_console.logs import Log
 from e2e_support_console.model import InboxTicket, TicketView, Unsent
@@ -94,7 +96,7 @@ def ticket_view(
     summary: InboxTicket,
     shared: Log,
     staff: Log,
-    policy: Policy,
+    roster: TrustedRoster,
     others: Sequence[InboxTicket] = (),
     offline: str = "",
 ) -> TicketView:
@@ -104,7 +106,7 @@ def ticket_view(
         summary: what the list says of it.
         shared: its shared log.
         staff: its staff log; without entries where there is none.
-        policy: the newest policy.
+        roster: the newest.
         others: lines of its user's other tickets.
         offline: why the relay was not asked; empty if it was.
     """
@@ -113,9 +115,10 @@ def ticket_view(
     profile = profile_of(shared.thread.entries)
     notes, internal = staff.thread.entries, staff.thread.state
     links = internal.links if isinstance(internal, StaffState) else ()
+    said = thread_messages(shared.thread.entries, notes, roster.policy, profile.get("name", ""))
     return TicketView(
         summary,
-        tuple(thread_messages(shared.thread.entries, notes, policy, profile.get("name", ""))),
+        tuple(told_apart(said, roster)),
         state.resolution_note,
         state.related,
         _pairs(state),

@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from e2e_support.vocab import Verdict
-from e2e_support_client.model import Author, EventKind, Message, Role, utc
+from e2e_support_client.model import EventKind, Message, Role, utc
 from e2e_support_client.plain import plain_line, plain_text
-from e2e_support_client.render import count, message_json, reason_text, summary_json, table
+from e2e_support_client.render import count, message_json, name_and_role, reason_text, summary_json, table
 from e2e_support_client.terminal import Json, ago, iso, size_of, stamp
 from e2e_support_console.alarms import Alarm
 from e2e_support_console.model import InboxTicket, TicketView, Unsent
@@ -24,6 +24,7 @@ _KINDS = {
     EventKind.FIELDS: "changed fields",
 }
 
+_ROLES = {Role.USER: "user", Role.TEAM: "team", Role.UNKNOWN: "not verified"}
 _EMPTY = "No tickets yet. Users write to you with the support link: `e2e-admin link`."
 _NO_HISTORY = "Ask an owner of the team whether you may read them."
 _FLAGS = {
@@ -153,7 +154,8 @@ def view_text(view: TicketView) -> str:
 def message_text(message: Message) -> str:
     """Return a message; a note has a bar at its side and says what it is."""
     did = NOTE if message.internal else _KINDS.get(message.kind, "")
-    title = " · ".join(part for part in (_name(message.author), did, stamp(message.at)) if part)
+    who = name_and_role(message.author, _ROLES[message.author.role])
+    title = " · ".join(part for part in (who, did, stamp(message.at)) if part)
     body = _warnings(message) + plain_text(message.body).strip("\n").split("\n") + _files(message)
     lines = [title, *(f"  {line}".rstrip() for line in body if line or message.body)]
     return "\n".join(f"┃ {line}" for line in lines) if message.internal else "\n".join(lines)
@@ -180,13 +182,6 @@ def _warnings(message: Message) -> list[str]:
 
 def _files(message: Message) -> list[str]:
     return [f"[file] {plain_line(file.name)} ({size_of(file.size)})" for file in message.attachments]
-
-
-def _name(author: Author) -> str:
-    """Return a name with the role behind it, which no name can imitate (attack 35)."""
-    role = {Role.USER: "user", Role.TEAM: "team", Role.UNKNOWN: "not verified"}[author.role]
-    name = plain_line(author.name).replace("(", "[").replace(")", "]").replace("·", " ")
-    return f"{name} ({role})"
 
 
 def _standing(ticket: InboxTicket) -> list[str]:

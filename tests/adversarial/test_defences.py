@@ -157,7 +157,7 @@ ROWS: Final = [
     # a malicious user
     row(console.test_34_and_35_no_control_character_reaches_the_terminal, CLEAN, LINES),
     row(console.test_34_debug_data_of_a_stranger_prints_harmlessly, CLEAN, about="{}"),
-    row(console.test_35_no_name_looks_like_the_team, (render, "_name", own_name), name="Anna (team)"),
+    row(console.test_35_no_name_looks_like_the_team, (render, "name_and_role", own_name), name="Anna (team)"),
     row(
         console.test_36_a_file_lands_only_where_it_was_asked_for,
         (part_file, "safe_name", same_text),

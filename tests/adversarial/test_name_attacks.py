@@ -9,10 +9,12 @@ import pytest
 from e2e_support.errors import UsageError
 from e2e_support.roster_links import Rename
 from e2e_support.vocab import Role
-from e2e_support_client import clock
+from e2e_support_client import MemoryKeystore, SupportClient, clock
+from e2e_support_client.render import message_text as user_text
 from e2e_support_console.members_cli import _member_text  # pyright: ignore[reportPrivateUsage]
 from e2e_support_console.names import member_called
 from e2e_support_console.proposals import post
+from e2e_support_console.render import message_text as console_text
 from e2e_support_console.shell import proposal_text
 from e2e_support_console.team import TeamClient
 from e2e_support_keys.changes import propose
@@ -75,6 +77,42 @@ async def test_114_nobody_is_invited_by_a_name_that_looks_taken(tmp_path: Path) 
             with pytest.raises(UsageError) as caught:
                 await anna.members.invite(label)
             assert caught.value.code == "name_taken"
+
+
+async def test_114_a_ticket_tells_authors_apart_who_look_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack 114: what is written by a name that looks like a colleague's stands with an id, on both sides."""
+    monkeypatch.setattr("e2e_support_client.team.READ_AFTER", 0)
+    async with TeamRoom(tmp_path) as room:
+        anna = await room.start()
+        ben = await room.add(anna, "Ben")
+        ids = [team.desk.bundle.device_id.hex()[:6] for team in (anna, ben)]
+        user = SupportClient(
+            anna.link, keystore=MemoryKeystore(), state_dir=room.home_of("user"), relay=room.relay
+        )
+        async with user:
+            number = (await user.tickets.create("Hello", "There", category="billing")).number
+            await anna.catch_up()
+            await anna.inbox.reply(number, "From Anna.", as_team=False)
+            assert await titles(anna, user, number) == {("Anna", "")}
+            await rename(ben, "\u0410nna")
+            await ben.catch_up()
+            await ben.inbox.reply(number, "From Ben.", as_team=False)
+            assert await titles(anna, user, number) == {("Anna", ids[0]), ("\u0410nna", ids[1])}
+
+
+async def titles(anna: TeamClient, user: SupportClient, number: str) -> set[tuple[str, str]]:
+    """Return by which names and ids the team stands in a ticket, which must be the same on both sides."""
+    await anna.catch_up()
+    console = [one for one in (await anna.inbox.get(number)).messages if "From" in one.body]
+    client = [one for one in (await user.tickets.get(number)).messages if "From" in one.body]
+    for side, text, role in ((console, console_text, "team"), (client, user_text, "team, verified")):
+        for one in side:
+            behind = f"{role}, {one.author.mark}" if one.author.mark else role
+            assert text(one).startswith(f"{one.author.name} ({behind})")
+    assert [one.author for one in console] == [one.author for one in client]
+    return {(one.author.name, one.author.mark) for one in console}
 
 
 async def test_114_nobody_spoils_an_invitation_by_its_name(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from e2e_support_client.context import Context
 from e2e_support_client.download import download
 from e2e_support_client.model import OnProgress, Progress
 from e2e_support_client.store import TicketRow
+from e2e_support_client.told_apart import told_apart
 from e2e_support_client.view import messages
 
 
@@ -83,7 +84,7 @@ async def _leaving(context: Context, row: TicketRow, keys: TicketKeys, fetch: Fe
     thread = Thread(roster)
     opened = kept_log(conversation, await context.store.records(row.number), thread)
     state = advance(thread.require_state(), clock.now())
-    said = tuple(messages(thread.entries, roster.policy, context.profile.name))
+    said = tuple(told_apart(messages(thread.entries, roster.policy, context.profile.name), roster))
     return Leaving(row.number, row.mailbox, opened, state, said, fetch)
 
 

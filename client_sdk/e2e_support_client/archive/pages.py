@@ -10,9 +10,9 @@ from typing import Final
 from e2e_support.policy import Policy
 from e2e_support.ticket_state import TicketState, label
 from e2e_support.vocab import Verdict
-from e2e_support_client.model import Author, Message, Role, utc
+from e2e_support_client.model import Message, Role, utc
 from e2e_support_client.plain import plain_line, plain_text
-from e2e_support_client.render import reason_text
+from e2e_support_client.render import name_and_role, reason_text
 from e2e_support_client.terminal import size_of, stamp
 
 _ROLES: Final = {Role.USER: "user", Role.TEAM: "team", Role.UNKNOWN: "not verified"}
@@ -78,7 +78,7 @@ def _paragraph(message: Message) -> str:
 
 def _title(message: Message) -> str:
     did = "internal note" if message.internal else message.kind.value
-    return f"{_name(message.author)} · {did} · {stamp(message.at)}"
+    return f"{name_and_role(message.author, _ROLES[message.author.role])} · {did} · {stamp(message.at)}"
 
 
 def _marks(message: Message) -> Sequence[str]:
@@ -89,11 +89,6 @@ def _marks(message: Message) -> Sequence[str]:
 
 def _files(message: Message) -> Sequence[str]:
     return [f"[file] {plain_line(file.name)} ({size_of(file.size)})" for file in message.attachments]
-
-
-def _name(author: Author) -> str:
-    name = plain_line(author.name).replace("(", "[").replace(")", "]").replace("·", " ")
-    return f"{name} ({_ROLES[author.role]})"
 
 
 def _text(text: str) -> str:
