@@ -21,8 +21,9 @@ from bench.processes import ROOT, cpu_seconds, memory_now, memory_peak, relay, w
 from bench.team import Mailbox, Target, found
 from e2e_support.ids import ID_SIZE, BlobId
 from e2e_support.limits import MIB, PIECE_SIZE
+from e2e_support_client.at_once import together
 from e2e_support_client.files import FileSource
-from e2e_support_client.transfer import PARALLEL, together
+from e2e_support_client.transfer import PARALLEL
 from e2e_support_client.transport import HttpRelay
 from e2e_support_client.upload import UploadState, upload
 

@@ -9,12 +9,12 @@ from e2e_support.errors import SupportError, TransportError
 from e2e_support.limits import CLOCK_WARNING, MAILBOX_ENTRIES_MAX
 from e2e_support.roster_links import open_link
 from e2e_support_client import clock
+from e2e_support_client.at_once import together
 from e2e_support_client.model import OnProgress, Progress, utc
 from e2e_support_client.port import Refused, RelayPort
 from e2e_support_client.rooms import Rooms
 from e2e_support_client.store import LocalStore, TicketRow
 from e2e_support_client.team import Team
-from e2e_support_client.transfer import together
 from e2e_support_client.trust_store import TrustStore
 
 GAP: Final = 5  # places in a row that are free: behind them there is no ticket of that month

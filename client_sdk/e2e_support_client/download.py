@@ -13,9 +13,10 @@ from e2e_support.crypto.sign import SigningKey
 from e2e_support.errors import UsageError
 from e2e_support.ids import MailboxId
 from e2e_support.limits import CHUNK_SEALED, CHUNK_SIZE, MIB, PIECE_CHUNKS
+from e2e_support_client.at_once import together
 from e2e_support_client.part_file import PartFile
 from e2e_support_client.port import RelayPort
-from e2e_support_client.transfer import PARALLEL, Blob, OnProgress, Phase, Progress, together
+from e2e_support_client.transfer import PARALLEL, Blob, OnProgress, Phase, Progress
 
 READ_MAX: Final = 16 * MIB
 

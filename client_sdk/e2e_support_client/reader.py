@@ -15,6 +15,7 @@ from e2e_support.ticket_keys import parse_number
 from e2e_support.ticket_state import TicketState, advance, erase_due, reopen_until
 from e2e_support.vocab import Kind, Lifecycle, Verdict
 from e2e_support_client import clock
+from e2e_support_client.at_once import together
 from e2e_support_client.discovery import Discovery
 from e2e_support_client.erased_store import ErasedRow
 from e2e_support_client.model import Message, State, Ticket, TicketSummary, utc
@@ -24,7 +25,6 @@ from e2e_support_client.rooms import Rooms
 from e2e_support_client.store import LocalStore, TicketRow
 from e2e_support_client.team import Team
 from e2e_support_client.told_apart import told_apart
-from e2e_support_client.transfer import together
 from e2e_support_client.view import actions, assignee_name, closing_of, messages, summary, team_events
 
 AT_ONCE: Final = 8  # tickets that are asked for at the same time

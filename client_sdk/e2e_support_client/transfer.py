@@ -1,19 +1,17 @@
-"""What uploads and downloads share: a blob at a relay, how far they are, work done at once."""
+"""What uploads and downloads share: a blob at a relay, and how far they are."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from e2e_support.crypto.sign import SigningKey
 from e2e_support.ids import BlobId, MailboxId
 from e2e_support_client.port import RelayPort
 
 PARALLEL: Final = 4
-T = TypeVar("T")
 
 
 class Phase(StrEnum):
@@ -57,19 +55,3 @@ class Blob:
     async def read(self, start: int, end: int) -> bytes:
         """Return the bytes [start, end)."""
         return await self.relay.read_blob(self.mailbox, self.blob_id, start, end, self.capability)
-
-
-async def together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """Return the results of work done at once; the first failure stops the rest, and nothing goes on behind it."""
-    tasks = [asyncio.ensure_future(one) for one in work]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        await _stop(*tasks)
-        raise
-
-
-async def _stop(*tasks: asyncio.Future[Any]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

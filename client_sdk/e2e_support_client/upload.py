@@ -21,9 +21,10 @@ from e2e_support.ids import HASH_SIZE, ID_SIZE, BlobId, MailboxId
 from e2e_support.limits import FILE_MAX, KIB, PIECE_CHUNKS, PIECE_SIZE
 from e2e_support.wire import B16, B32
 from e2e_support_client import clock
+from e2e_support_client.at_once import together
 from e2e_support_client.files import FileSource
 from e2e_support_client.port import RelayPort
-from e2e_support_client.transfer import PARALLEL, Blob, OnProgress, Phase, Progress, together
+from e2e_support_client.transfer import PARALLEL, Blob, OnProgress, Phase, Progress
 
 WINDOW: Final = 8
 """Pieces sealed at once, before their fingerprints are kept; with those that wait about 16 MiB."""
