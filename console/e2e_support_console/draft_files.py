@@ -41,6 +41,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
+_FORGET_SAME = "DELETE FROM draft_files WHERE ticket = ? AND name = ? AND path = '' AND data = ?"
+
+
 async def draft_files(queries: Queries, ticket: MailboxId) -> tuple[DraftFile, ...]:
     """Return the files of a ticket's draft, in the order in which they were attached."""
     sql = "SELECT * FROM draft_files WHERE ticket = ? ORDER BY id"
@@ -53,8 +56,12 @@ async def draft_files(queries: Queries, ticket: MailboxId) -> tuple[DraftFile, .
     return tuple(found)
 
 
-async def keep_files(change: Transaction, ticket: MailboxId, files: Iterable[FileRow]) -> None:
-    """Let files go with a ticket's answer; one of the same name and place takes the place of the earlier."""
+async def keep_files(change: Transaction, ticket: MailboxId, files: Sequence[FileRow]) -> None:
+    """Let files go with a ticket's answer.
+
+    A file of the same name and place takes the place of the earlier, and so do the same bytes by the same name.
+    """
+    await change.execute_many(_FORGET_SAME, [(ticket, one.name, one.data) for one in files])
     rows = [
         (
             *(ticket, one.name, one.path, one.media_type, one.size, one.data, one.keep_metadata),

@@ -72,7 +72,9 @@ class ReadMarks:
             for staff_log, mailbox, upto in await change.fetch_all(_UNSEEN):
                 await mark_seen(change, mailbox, upto)
                 await renew_row(change, self.desk.roster, mailbox, staff_log, now=clock.now())
-            await remember(change, _TAKEN_AT, max([since, *(entry.received for entry in entries[-1:])]))
+            # A relay that runs ahead must not make later marks look as if they had been taken over.
+            newest = min(entries[-1].received, clock.now()) if entries else 0
+            await remember(change, _TAKEN_AT, max(since, newest))
 
     async def _tell(self) -> None:
         rows = await self.desk.store.fetch_all(f"SELECT mailbox, seen, {_TOLD} WHERE seen > told")

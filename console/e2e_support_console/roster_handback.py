@@ -39,8 +39,8 @@ class RosterHandBack:
     store: Store
     device: SigningKey
 
-    async def give(self, known: TrustedRoster) -> int:
-        """Return how many links the relay has again; 0 where it does not take them, or boxes are missing here.
+    async def give(self, known: TrustedRoster) -> bool:
+        """Tell whether the relay has all links again; not if it does not take them, or boxes are missing here.
 
         Args:
             known: the roster as it was verified here; what the relay has must be its beginning.
@@ -48,16 +48,16 @@ class RosterHandBack:
         Raises:
             TransportError: the relay cannot be reached.
         """
-        first = length = await self._length(known)
+        length = await self._length(known)
         while length < len(known.links):
             with suppress(Refused):  # another console may give it back in the same moment
                 async for batch in self._batches(known, length):
                     await self.relay.post_links(known.team_id, batch, self.device)
             before, length = length, await self._length(known)
             if length <= before:
-                return 0
+                return False
         await self._vouch(known)
-        return length - first
+        return True
 
     async def _length(self, known: TrustedRoster) -> int:
         return (await self.relay.links(known.team_id, len(known.links))).length

@@ -243,9 +243,9 @@ CREATE TABLE draft_files (
     data BLOB,
     keep_metadata INTEGER NOT NULL,
     length INTEGER NOT NULL,
-    changed_at INTEGER NOT NULL,
-    UNIQUE (ticket, name, path)
+    changed_at INTEGER NOT NULL
 );
+CREATE UNIQUE INDEX draft_paths ON draft_files (ticket, name, path) WHERE path <> '';
 """
 
 _VOLUMES = """

@@ -139,8 +139,7 @@ class TeamSync(RosterSync):
         """Give the relay the links that it lost; tell whether it took them, and ask it at most once a day."""
         if not clock.is_over(await number_of(self._store, _TRIED), AGAIN_AFTER):
             return False
-        given = await self._hand_back.give(self.roster)
-        if not given:
+        if not await self._hand_back.give(self.roster):
             await self._tried()
             return False
         async with self._store.transaction() as change:

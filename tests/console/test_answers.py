@@ -14,7 +14,7 @@ from console_room import Killed, Room, User, dying
 from e2e_support.errors import SupportError, TransportError, UsageError
 from e2e_support.presets import DEFAULT
 from e2e_support_client.download import read_bytes
-from e2e_support_client.model import FileSpec, Progress
+from e2e_support_client.model import Attachable, FileSpec, Progress
 from e2e_support_client.testing import Fault
 from e2e_support_console.collision import TicketMoved
 from e2e_support_console.draft_files import require_ready
@@ -165,11 +165,14 @@ async def test_files_of_an_answer_that_was_refused_are_in_the_draft(tmp_path: Pa
         await team.sync()
         await user.pull()
         await user.close()
+        files: list[Attachable] = [log, FileSpec(b"x", name="x"), FileSpec(b"y", name="x")]
         for _ in range(2):
             with pytest.raises(UsageError):
-                await team.inbox.reply(user.number, TEXT, attachments=[log, FileSpec(b"x", name="x")])
+                await team.inbox.reply(user.number, TEXT, attachments=files)
         (draft,) = await team.drafts.list()
-        assert (draft.text, [file.name for file in draft.files]) == (TEXT, ["steps.txt", "x"])
+        assert draft.text == TEXT
+        assert [file.name for file in draft.files] == ["steps.txt", "x", "x"]
+        assert [file.spec.source for file in draft.files[1:]] == [b"x", b"y"]
 
 
 # --- the moment to take it back --------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from e2e_support_client.roster_sync import RosterForked
 from e2e_support_client.testing import FakeRelay, Fault
 from e2e_support_console import feed, roster_handback
 from e2e_support_console.index import kept_epochs
+from e2e_support_console.roster_handback import RosterHandBack
 from e2e_support_console.team import TeamClient
 from team_room import TeamRoom
 
@@ -121,6 +122,26 @@ async def test_without_all_boxes_nothing_false_is_given(tmp_path: Path) -> None:
         await anna.catch_up()
         await cleo.catch_up()
         assert await kept_epochs(cleo.desk.store) == [2, 1, 0]
+
+
+async def test_a_colleague_who_was_quicker_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where another console gives all back in the same moment, this one goes on and says that it was handed back."""
+    async with TeamRoom(tmp_path) as room:
+        anna, cleo = await changed(room)
+        await cleo.catch_up()
+        forget(room.relay, anna, 1)
+        give = RosterHandBack.give
+
+        async def after_anna(own: RosterHandBack, known: TrustedRoster) -> bool:
+            monkeypatch.setattr(RosterHandBack, "give", give)
+            await anna.catch_up()
+            return await give(own, known)
+
+        monkeypatch.setattr(RosterHandBack, "give", after_anna)
+        await cleo.catch_up()
+        assert any("it was handed back" in one for one in await told(cleo))
 
 
 async def test_a_relay_that_only_pretends_gets_links_once_a_day(
