@@ -112,3 +112,9 @@ def _verdict(goal: Goal) -> str:
     sign, (low, high) = ("≥" if goal.at_least else "≤"), goal.spread
     word = "met   " if goal.met else "MISSED"
     return f"{word} {goal.name}: {goal.measured:.3g} {sign} {goal.bound:g} (rounds {low:.3g} to {high:.3g})"
+
+
+def in_ms(name: str, seconds: Sequence[float]) -> Row:
+    """Return the row of a table with median, least and most of what was timed, in milliseconds."""
+    figures = (statistics.median(seconds), min(seconds), max(seconds))
+    return Row(name, [f"{figure * 1000:.1f}" for figure in figures])

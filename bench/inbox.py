@@ -11,17 +11,16 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from bench.figures import Report, Row, at_most
+from bench.console import new_console
+from bench.figures import Report, at_most, in_ms
 from bench.machine import facts
-from bench.team import POLICY, now
+from bench.team import now
 from e2e_support.ids import MailboxId
 from e2e_support.ticket_keys import ticket_number
-from e2e_support_client.testing import CODE, FakeRelay
 from e2e_support_console.index import save_tickets
 from e2e_support_console.passages import Field, Passage, index_passages
 from e2e_support_console.team import TeamClient
 from e2e_support_console.ticket_row import TicketRow, joined
-from e2e_support_keys.keystore import MemoryKeystore
 
 MESSAGES = 5
 WORDS = 80  # of a message
@@ -52,7 +51,7 @@ def run(data: Path, *, quick: bool) -> Report:
 
 async def _measure(data: Path, size: Size) -> Report:
     machine = facts(data)
-    async with await _console(data) as team:
+    async with await new_console(data) as team:
         began = time.perf_counter()
         await _fill(team, size.tickets)
         filled = time.perf_counter() - began
@@ -78,8 +77,8 @@ async def _measure(data: Path, size: Size) -> Report:
         {"tickets": size.tickets, "messages each": MESSAGES, "rounds": size.rounds},
         ("ms, median", "least", "most"),
     )
-    report.rows = [_row(name, found) for name, found in times.items()]
-    report.rows.append(_row("index one ticket", [filled / size.tickets]))
+    report.rows = [in_ms(name, found) for name, found in times.items()]
+    report.rows.append(in_ms("index one ticket", [filled / size.tickets]))
     scan = statistics.median(times["read every text instead"])
     for name, found in times.items():
         if name.startswith("search"):
@@ -90,11 +89,6 @@ async def _measure(data: Path, size: Size) -> Report:
     report.notes.append("each was asked once before it was timed: the pages that it needs are in memory")
     report.raw = dict(times)
     return report
-
-
-def _row(name: str, seconds: list[float]) -> Row:
-    figures = (statistics.median(seconds), min(seconds), max(seconds))
-    return Row(name, [f"{figure * 1000:.1f}" for figure in figures])
 
 
 async def _times(ask: Callable[[], Awaitable[object]], rounds: int) -> list[float]:
@@ -114,19 +108,6 @@ async def _read_all(team: TeamClient, word: str) -> int:
 
 
 # --- a console full of tickets -----------------------------------------------------------------------------
-
-
-async def _console(data: Path) -> TeamClient:
-    return await TeamClient.create(
-        "https://support.example.org",
-        name="Bench",
-        owner="Owner",
-        bootstrap_code=CODE,
-        keystore=MemoryKeystore(),
-        state_dir=data,
-        policy=POLICY,
-        relay=FakeRelay(),
-    )
 
 
 async def _fill(team: TeamClient, tickets: int) -> None:

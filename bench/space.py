@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.figures import Report, Row, at_most
+from bench.console import new_console
+from bench.figures import Report, at_most, in_ms
 from bench.machine import facts
-from bench.team import POLICY, now
+from bench.team import now
 from e2e_support.codec import Message
 from e2e_support.content import Author, ClaimBody, Inner, ReadMark, ReadMarksBody, SettingBody
 from e2e_support.crypto.suite import VERSION
@@ -20,12 +20,10 @@ from e2e_support.ids import Hash, MailboxId, MessageId
 from e2e_support.limits import VOLUME_MAX
 from e2e_support.opened import Opened
 from e2e_support.vocab import AuthorRole, Kind, SettingKind, Verdict
-from e2e_support_client.testing import CODE, FakeRelay
 from e2e_support_console import volumes
 from e2e_support_console.index import save_entries
 from e2e_support_console.team import TeamClient
 from e2e_support_console.team_space import TeamSpace
-from e2e_support_keys.keystore import MemoryKeystore
 
 COMMAND_MS = 150.0  # of processor time, before a command does anything
 ENTRY = 1_200  # bytes of a small entry at the relay, with its receipt
@@ -53,7 +51,7 @@ def run(data: Path, *, quick: bool) -> Report:
 
 async def _measure(data: Path, size: Size) -> Report:
     machine = facts(data)
-    async with await _console(data) as team:
+    async with await new_console(data) as team:
         await _fill(team, size.volumes)
         lately = now() - 3 * 24 * 3600
         spaces = {
@@ -67,7 +65,7 @@ async def _measure(data: Path, size: Size) -> Report:
     entries = size.volumes * VOLUME_MAX + VOLUME_MAX // 2
     settings: dict[str, object] = {"entries": entries, "rounds": size.rounds}
     report = Report("space", machine, settings, ("CPU ms, median", "least", "most"))
-    report.rows = [_row(name, found) for name, found in times.items()]
+    report.rows = [in_ms(name, found) for name, found in times.items()]
     for name, found in times.items():
         if name != "everything":
             report.goals.append(at_most(f"{name}: CPU ms", [one * 1000 for one in found], COMMAND_MS))
@@ -76,11 +74,6 @@ async def _measure(data: Path, size: Size) -> Report:
     )
     report.raw = dict(times)
     return report
-
-
-def _row(name: str, seconds: list[float]) -> Row:
-    figures = (statistics.median(seconds), min(seconds), max(seconds))
-    return Row(name, [f"{figure * 1000:.1f}" for figure in figures])
 
 
 async def _times(ask: Callable[[], Awaitable[object]], rounds: int) -> list[float]:
@@ -93,19 +86,6 @@ async def _times(ask: Callable[[], Awaitable[object]], rounds: int) -> list[floa
 
 
 # --- a console with a long memory --------------------------------------------------------------------------
-
-
-async def _console(data: Path) -> TeamClient:
-    return await TeamClient.create(
-        "https://support.example.org",
-        name="Bench",
-        owner="Owner",
-        bootstrap_code=CODE,
-        keystore=MemoryKeystore(),
-        state_dir=data,
-        policy=POLICY,
-        relay=FakeRelay(),
-    )
 
 
 async def _fill(team: TeamClient, count: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Iterator
@@ -16,49 +15,27 @@ from e2e_support.policy import Policy
 from e2e_support.policy_parts import Admission, UserReopen
 from e2e_support.presets import DEFAULT, PANEL, PORTAL, RECORD
 from e2e_support.vocab import AdmissionMode
-from e2e_support_client import cli, clock
-from e2e_support_keys.bundle import UserBundle
-from e2e_support_keys.keystore import FileKeystore
-from keys_room import unlock_cheaply
+from e2e_support_client import cli
 from lifecycle_kit import Desk
+from shell_kit import Shell, connected_shell
 from user_kit import LiveWorld, live_world
 
-PASSPHRASE = "correct horse battery staple"
 CHEAP = Admission(AdmissionMode.OPEN, 4)
 TEXT = "The list of invoices is empty since this morning, in both browsers."
 WORDS = ("--subject", "The invoices are missing", "--body", TEXT, "--category")
 
 
 @dataclass
-class Shell:
-    """Runs commands as a user does, against a real relay.
+class TeamShell(Shell):
+    """Runs commands as a user of a team at a real relay.
 
     Attributes:
         world: the team.
-        home: the user's home.
-        capture: what was printed.
-        monkeypatch: sets standard input.
     """
 
     world: LiveWorld
-    home: Path
-    capture: pytest.CaptureFixture[str]
-    monkeypatch: pytest.MonkeyPatch
 
-    def run(self, *arguments: str, stdin: str = "", code: int = 0) -> tuple[str, str]:
-        """Run a command, expect an exit code and return what it printed."""
-        self.monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
-        self.capture.readouterr()
-        ended = cli.main(["--home", str(self.home), *arguments])
-        printed = self.capture.readouterr()
-        assert ended == code, printed
-        return printed.out, printed.err
-
-    def json(self, *arguments: str, stdin: str = "") -> Any:
-        """Run a command with ``--json`` and return what it printed, decoded."""
-        return json.loads(self.run(*arguments, "--json", stdin=stdin)[0])
-
-    def error(self, *arguments: str) -> dict[str, Any]:
+    def refusal(self, *arguments: str) -> dict[str, Any]:
         """Run a command with ``--json`` that is refused, and return the error, which says what to do."""
         out, err = self.run(*arguments, "--json", code=1)
         assert not out
@@ -68,7 +45,7 @@ class Shell:
         assert told["hint"]
         return told
 
-    def new(self, category: str = "billing", *arguments: str) -> str:
+    def file(self, category: str = "billing", *arguments: str) -> str:
         """Open a ticket and return its number."""
         return str(self.json("new", *WORDS, category, *arguments)["number"])
 
@@ -83,18 +60,12 @@ def shell(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Shell]:
+) -> Iterator[TeamShell]:
     """A user who has connected to a team with the policy that the test asks for."""
-    secret = tmp_path / "passphrase"
-    secret.write_text(PASSPHRASE + "\n")
-    secret.chmod(0o600)
-    monkeypatch.setenv("E2ES_PASSPHRASE_FILE", str(secret))
     policy: Policy = getattr(request, "param", DEFAULT)
     with live_world(tmp_path / "relay", replace(policy, admission=CHEAP)) as world:
-        unlock_cheaply(monkeypatch)
-        keys = FileKeystore(tmp_path / "home" / "keys", lambda: PASSPHRASE)
-        keys.save(UserBundle.fresh(world.link, clock.random))
-        yield Shell(world, tmp_path / "home", capsys, monkeypatch)
+        shell = connected_shell(world, tmp_path, capsys, monkeypatch)
+        yield TeamShell(shell.home, capsys, monkeypatch, world)
 
 
 def with_policy(policy: Policy) -> pytest.MarkDecorator:
@@ -105,16 +76,16 @@ def with_policy(policy: Policy) -> pytest.MarkDecorator:
 # --- what strangers read -----------------------------------------------------------------------------------------
 
 
-def test_an_empty_list_claims_nothing(shell: Shell) -> None:
+def test_an_empty_list_claims_nothing(shell: TeamShell) -> None:
     """Where no ticket fits, or all are hidden, nobody is told that there are none."""
-    number = shell.new()
+    number = shell.file()
     assert "yet" not in shell.run("list", "--status", "closed")[0]
     shell.run("close", number)
     shell.run("hide", number)
     assert "--all" in shell.run("list")[0]
 
 
-def test_priorities_are_offered_to_those_who_choose(shell: Shell) -> None:
+def test_priorities_are_offered_to_those_who_choose(shell: TeamShell) -> None:
     """Where the team sets the priority, users are not told of levels."""
     assert "Priorities" not in shell.run("categories")[0]
 
@@ -122,9 +93,9 @@ def test_priorities_are_offered_to_those_who_choose(shell: Shell) -> None:
 # --- contracts for programs --------------------------------------------------------------------------------------
 
 
-def test_a_life_in_json(shell: Shell) -> None:
+def test_a_life_in_json(shell: TeamShell) -> None:
     """Every command has the promised keys: list and its filters, counts, show, timeline, notifications, hiding."""
-    number, other = shell.new(), shell.new("bug")
+    number, other = shell.file(), shell.file("bug")
     shell.do(shell.world.console.answer(number, "Look at July."))
     assert [line["number"] for line in shell.json("list", "--category", "bug")] == [other]
     assert [line["number"] for line in shell.json("list", "--status", "waiting")] == [number]
@@ -163,7 +134,7 @@ def test_a_life_in_json(shell: Shell) -> None:
     assert shell.json("show", number)["status"] == "Open"
 
 
-def test_a_card_brings_a_ticket_of_the_team(shell: Shell) -> None:
+def test_a_card_brings_a_ticket_of_the_team(shell: TeamShell) -> None:
     """S1x-5: the team opens a ticket over a real relay with what ``card`` prints, and the user answers it."""
     shell.json("connect", shell.world.link)
     card = shell.json("card")["card"]
@@ -177,11 +148,11 @@ def test_a_card_brings_a_ticket_of_the_team(shell: Shell) -> None:
     assert "e2es-card:" in shell.run("card")[0]
 
 
-def test_merged_tickets_point_at_each_other(shell: Shell) -> None:
+def test_merged_tickets_point_at_each_other(shell: TeamShell) -> None:
     """A reply to the ended one is refused with the number of the one that goes on."""
-    one, two = shell.new(), shell.new()
+    one, two = shell.file(), shell.file()
     shell.do(Desk(shell.world.world).merge(one, two))
-    error = shell.error("reply", one, "Hello?")
+    error = shell.refusal("reply", one, "Hello?")
     assert (error["code"], error["merged_into"]) == ("merged", two)
     assert f"e2e-ticket reply {two}" in error["hint"]
     assert shell.json("show", one)["merged_into"] == two
@@ -193,11 +164,11 @@ def test_merged_tickets_point_at_each_other(shell: Shell) -> None:
 
 
 @with_policy(RECORD)
-def test_refusals_of_records(shell: Shell) -> None:
+def test_refusals_of_records(shell: TeamShell) -> None:
     """S2: lengths, lists, priority, files, a sixth ticket, closing, reopening, hiding are refused with what to do."""
 
     def code(*arguments: str) -> str:
-        return str(shell.error(*arguments)["code"])
+        return str(shell.refusal(*arguments)["code"])
 
     long, short = ("--body", TEXT), ("--body", "x" * 49)
     named = ("--subject", "The invoices are missing")
@@ -214,22 +185,22 @@ def test_refusals_of_records(shell: Shell) -> None:
     file.write_text("x")
     assert code("new", *WORDS, "bug", "--attach", str(file)) == "attachments_off"
     assert code("new", *WORDS, "bug", "--related", "nonsense") == "bad_number"
-    number = shell.new("billing", "--field", "feature=Reports")
+    number = shell.file("billing", "--field", "feature=Reports")
     assert code("close", number) == "close_note_needed"
     assert code("hide", number) == "hide_off"
     shell.do(shell.world.console.resolve(number))
     assert shell.json("close", number)["state"] == "stored"
-    over = shell.error("reply", number, "It is back.")
+    over = shell.refusal("reply", number, "It is back.")
     assert (over["code"], over["follow_up"]) == ("closed", number)
     assert f"e2e-ticket follow-up {number}" in over["hint"]
-    again = shell.error("reopen", number, "It is back.")
+    again = shell.refusal("reopen", number, "It is back.")
     assert (again["code"], again["follow_up"]) == ("reopen_never", number)
     assert code("follow-up", number, "Too short.") == "text_too_short"
     followed = shell.json("follow-up", number, TEXT)["number"]
     shown = shell.json("show", followed)
     assert (shown["related"], shown["fields"]) == (number, {"feature": "Reports"})
-    last = [shell.new("other") for _ in range(3)][-1]
-    sixth = shell.error("new", *WORDS, "bug")
+    last = [shell.file("other") for _ in range(3)][-1]
+    sixth = shell.refusal("new", *WORDS, "bug")
     assert (sixth["code"], sixth["limit"], sixth["reply_to"]) == ("daily_limit", 5, last)
     assert sixth["resets_at"].endswith("T00:00:00Z")
     assert sixth["resets_at"][:10] in sixth["hint"]
@@ -237,43 +208,43 @@ def test_refusals_of_records(shell: Shell) -> None:
 
 
 @with_policy(PORTAL)
-def test_refusals_of_the_portal(shell: Shell) -> None:
+def test_refusals_of_the_portal(shell: TeamShell) -> None:
     """S0-03, S0-08: an access key opens nothing, a severity must be one of the list; closed tickets stay closed."""
-    error = shell.error("new", *WORDS, "general", "--auth-method", "access_key")
+    error = shell.refusal("new", *WORDS, "general", "--auth-method", "access_key")
     assert (error["code"], error["auth_method"]) == ("not_eligible", "access_key")
-    assert shell.error("new", *WORDS, "general", "--priority", "cosmic")["code"] == "unknown_priority"
-    number = shell.new("general", "--priority", "critical")
+    assert shell.refusal("new", *WORDS, "general", "--priority", "cosmic")["code"] == "unknown_priority"
+    number = shell.file("general", "--priority", "critical")
     assert shell.json("show", number)["priority"] == "critical"
     shell.json("close", number)
-    assert shell.error("reply", number, "More.")["code"] == "closed"
-    assert shell.error("new", *WORDS, "general", "--notify-email", "nobody")["code"] == "bad_email"
+    assert shell.refusal("reply", number, "More.")["code"] == "closed"
+    assert shell.refusal("new", *WORDS, "general", "--notify-email", "nobody")["code"] == "bad_email"
 
 
 @with_policy(replace(PANEL, limits=replace(PANEL.limits, open_max=1)))
-def test_refusals_of_the_panel(shell: Shell) -> None:
+def test_refusals_of_the_panel(shell: TeamShell) -> None:
     """S4-11: users do not close; a second open ticket is kept; what is open is not reopened."""
-    number = shell.new("technical", "--field", "related_app=shop")
-    assert shell.error("close", number)["code"] == "close_not_allowed"
-    assert shell.error("reopen", number, "Again.")["code"] == "not_closed"
-    second = shell.error("new", *WORDS, "technical")
+    number = shell.file("technical", "--field", "related_app=shop")
+    assert shell.refusal("close", number)["code"] == "close_not_allowed"
+    assert shell.refusal("reopen", number, "Again.")["code"] == "not_closed"
+    second = shell.refusal("new", *WORDS, "technical")
     assert (second["code"], second["limit"], second["reply_to"]) == ("open_limit", 1, number)
-    assert shell.error("hide", number)["code"] == "hide_off"
+    assert shell.refusal("hide", number)["code"] == "hide_off"
 
 
-def test_refusals_of_the_default(shell: Shell) -> None:
+def test_refusals_of_the_default(shell: TeamShell) -> None:
     """What is open is not hidden; an unknown number is no ticket."""
-    number = shell.new()
-    assert shell.error("hide", number)["code"] == "not_closed"
+    number = shell.file()
+    assert shell.refusal("hide", number)["code"] == "not_closed"
     for command in ("hide", "unhide", "timeline"):
-        assert shell.error(command, "T-00000-00000")["code"] == "unknown_ticket"
-        assert shell.error(command, "what")["code"] == "bad_number"
+        assert shell.refusal(command, "T-00000-00000")["code"] == "unknown_ticket"
+        assert shell.refusal(command, "what")["code"] == "bad_number"
 
 
 # --- words for people --------------------------------------------------------------------------------------------
 
 
 @with_policy(replace(DEFAULT, reopen=replace(DEFAULT.reopen, user=UserReopen.WINDOW)))
-def test_people_are_told_what_comes_next(shell: Shell) -> None:
+def test_people_are_told_what_comes_next(shell: TeamShell) -> None:
     """What is left of the day, when it closes by itself, until when it can be reopened, what hiding means."""
     out, err = shell.run("new", *WORDS, "billing")
     number = out.split(":")[0]
@@ -295,7 +266,7 @@ def test_people_are_told_what_comes_next(shell: Shell) -> None:
     assert "Resolved · Support team" in shell.run("timeline", number)[0]
 
 
-def test_a_team_without_mails_is_named(shell: Shell) -> None:
+def test_a_team_without_mails_is_named(shell: TeamShell) -> None:
     """Whoever asks for mails learns what they hold, and that a team which sends none does not get the address."""
     with pytest.raises(SystemExit):
         cli.main(["new", "--help"])
@@ -308,13 +279,13 @@ def test_a_team_without_mails_is_named(shell: Shell) -> None:
 
 
 @with_policy(RECORD)
-def test_an_address_is_not_sent_in_vain(shell: Shell) -> None:
+def test_an_address_is_not_sent_in_vain(shell: TeamShell) -> None:
     """S2-34: in-app only means that the address stays on the device, and that the person is told so."""
     _, err = shell.run("new", *WORDS, "billing", "--notify-email", "ada@example.org")
     assert "this team sends no mails" in err
 
 
-def test_every_command_of_a_life_has_help(shell: Shell) -> None:
+def test_every_command_of_a_life_has_help(shell: TeamShell) -> None:
     """Asking for help never needs keys or a relay."""
     for command in ("counts", "timeline", "notifications", "hide", "unhide", "card", "follow-up"):
         with pytest.raises(SystemExit) as ended:
