@@ -81,7 +81,8 @@ class TeamSpace:
         Args:
             kind: what it is.
             body: what it says.
-            check: asked with all entries before every attempt, so that two who write at once do not cross.
+            check: asked before every attempt, with the entries that this reads, so that two who write at once do not
+                cross.
 
         Raises:
             UsageError: a rule or ``check`` stands against it; nothing was sent.
